@@ -1,0 +1,11 @@
+//! Lineshaft: the Gearman job system.
+//!
+//! The rooms, lowest first; a room uses only those above it in this list:
+//! [`types`], [`protocol`], `queue`, [`broker`], then, with the feature `net`, `net`, `server`, `client` and `worker`.
+#![forbid(unsafe_code)]
+
+pub mod error;
+#[cfg(feature = "net")]
+pub mod net;
+pub mod protocol;
+pub mod types;
