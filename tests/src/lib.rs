@@ -1,0 +1,13 @@
+//! What the whole-system tests stand on: servers and other people's programs as child processes, peers that speak byte by
+//! byte, and the runner of the wire vectors.
+//!
+//! The daemon under test is the release build (`cargo xtask test` builds it first); Python's peers live in a virtual
+//! environment under the target folder, which the same command makes.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod place;
+pub mod program;
+pub mod server;
+pub mod vectors;
+pub mod wire;

@@ -1,0 +1,85 @@
+//! The wire vectors against every way into a server, and the reference runner against our daemon.
+
+use anyhow::{Context, Result, bail};
+use libtest_mimic::{Arguments, Trial};
+use lineshaft_tests::server::{Maker, Server};
+use lineshaft_tests::vectors::{self, Arm, DEPARTURES, Tcp, Vector};
+use rustix::process::Signal;
+use std::sync::{Arc, Mutex};
+
+fn main() -> Result<()> {
+    let reference = vectors::reference()?;
+    let own = vectors::own()?;
+    let mut trials = vec![departures_have_substitutes(&reference, &own)];
+    let servers = Maker::ALL.map(|maker| Arc::new(Shared { maker, server: Mutex::default() }));
+    for shared in &servers {
+        let maker = shared.maker;
+        for vector in of(maker, &reference, &own) {
+            let shared = Arc::clone(shared);
+            trials.push(Trial::test(format!("{maker}::{vector}"), move || {
+                let mut arm = shared.arm(&vector)?;
+                vectors::run(&vector, &mut *arm).map_err(|error| format!("{error:#}").into())
+            }));
+        }
+    }
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    for shared in servers {
+        shared.stop()?;
+    }
+    conclusion.exit()
+}
+
+/// The vectors that servers of one maker must satisfy.
+fn of(maker: Maker, reference: &[Vector], own: &[Vector]) -> Vec<Vector> {
+    match maker {
+        Maker::Debian => reference.to_vec(),
+        Maker::Ours => {
+            let copied = |vector: &&Vector| DEPARTURES.iter().all(|departure| departure.id != vector.id);
+            reference.iter().filter(copied).chain(own).cloned().collect()
+        }
+    }
+}
+
+/// One server for all vectors that need no options of their own: each uses its own function names.
+struct Shared {
+    maker: Maker,
+    server: Mutex<Option<Arc<Server>>>,
+}
+
+impl Shared {
+    fn arm(&self, vector: &Vector) -> Result<Box<dyn Arm>> {
+        let args: Vec<&str> = vector.server_args.iter().map(String::as_str).collect();
+        let server = if args.is_empty() {
+            let mut shared = self.server.lock().ok().context("another vector has panicked")?;
+            match &*shared {
+                Some(server) => Arc::clone(server),
+                None => Arc::clone(shared.insert(Arc::new(Server::start(self.maker, &[])?))),
+            }
+        } else {
+            Arc::new(Server::start(self.maker, &args)?)
+        };
+        Ok(Box::new(Tcp::new(server)))
+    }
+
+    /// After all that it went through, the server still ends well.
+    fn stop(&self) -> Result<()> {
+        let server = self.server.lock().ok().context("a vector has panicked")?.take();
+        match server.map(Arc::try_unwrap) {
+            Some(Ok(mut server)) => server.stop(Signal::TERM),
+            Some(Err(_)) => bail!("a vector still uses the server"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn departures_have_substitutes(reference: &[Vector], own: &[Vector]) -> Trial {
+    let missing: Vec<String> = DEPARTURES
+        .iter()
+        .flat_map(|departure| [(departure.id, reference), (departure.instead, own)])
+        .filter(|(id, vectors)| !vectors.iter().any(|vector| vector.id == *id))
+        .map(|(id, _)| id.to_owned())
+        .collect();
+    Trial::test("departures_have_substitutes", move || {
+        if missing.is_empty() { Ok(()) } else { Err(format!("no vectors {missing:?}").into()) }
+    })
+}

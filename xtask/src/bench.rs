@@ -1,0 +1,11 @@
+//! `cargo xtask bench`: this daemon beside its rivals, in one run.
+
+use crate::run::{Failure, Workspace, must, step};
+
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    workspace.build_daemon("release")?;
+    step("side by side");
+    let mut command =
+        workspace.cargo("run --quiet --profile quick --package lineshaft-benches --bin side-by-side --");
+    must(command.args(words))
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask test`, `fuzz` and `soak`: what runs the tree.
+
+use crate::peers;
+use crate::run::{Failure, Workspace, must, step};
+use crate::tally::Tally;
+
+/// Everything, or the whole-system tests that `words` choose.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    peers::install(workspace)?;
+    workspace.build_daemon("release")?;
+    let mut tally = Tally::default();
+    if words.is_empty() {
+        step("every suite");
+        tally.count(&mut workspace.cargo("test --workspace --no-fail-fast"))?;
+    } else {
+        tally.count(workspace.cargo("test --package lineshaft-tests").args(words))?;
+    }
+    tally.close()
+}
+
+/// Every fuzz target for `seconds`.
+pub(crate) fn fuzz(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
+    let mut tally = Tally::default();
+    step(&format!("every fuzz target for {seconds} s"));
+    let mut command = workspace.cargo("test --profile quick --package lineshaft-fuzz --no-fail-fast");
+    tally.count(command.env("BOLERO_RANDOM_TEST_TIME_MS", (seconds * 1000).to_string()))?;
+    tally.close()
+}
+
+/// A mixed load for `seconds`.
+pub(crate) fn soak(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
+    workspace.build_daemon("release")?;
+    step(&format!("soak for {seconds} s"));
+    must(workspace.cargo("run --quiet --package lineshaft-tests --bin soak --").arg(seconds.to_string()))
+}
