@@ -4,8 +4,10 @@
 //! [`types`], [`protocol`], `queue`, [`broker`], then, with the feature `net`, `net`, `server`, `client` and `worker`.
 #![forbid(unsafe_code)]
 
+pub mod broker;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod protocol;
+mod queue;
 pub mod types;

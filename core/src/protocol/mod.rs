@@ -30,6 +30,7 @@ pub use decode::{DecodeError, Decoder, Frame, Header, ResponseStep, Step};
 pub use limits::Limits;
 pub use outbuf::OutBuf;
 pub use request::{Grab, Refusal, Request, Schedule, Submit, When};
+pub(crate) use request::{decimal, leading_number};
 pub use response::{Assign, Response, StatusReport, Work};
 
 /// Four bytes in front of everything a client or worker sends.

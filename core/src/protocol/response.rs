@@ -132,6 +132,18 @@ impl Work<'_> {
         matches!(self, Work::Complete(_) | Work::Fail | Work::Exception(_))
     }
 
+    /// The same report for a shorter while.
+    pub fn reborrow(&self) -> Work<'_> {
+        match self {
+            Work::Data(data) => Work::Data(data.reborrow()),
+            Work::Warning(data) => Work::Warning(data.reborrow()),
+            Work::Complete(data) => Work::Complete(data.reborrow()),
+            Work::Exception(data) => Work::Exception(data.reborrow()),
+            Work::Fail => Work::Fail,
+            Work::Status { numerator, denominator } => Work::Status { numerator, denominator },
+        }
+    }
+
     /// The numbers of [`Work::Status`], read as gearmand does: leading digits, anything else is 0, 32 bits are kept.
     pub fn progress(numerator: &[u8], denominator: &[u8]) -> Progress {
         let number = |bytes| leading_number(bytes).map_or(u32::MAX, |value| value as u32);

@@ -1,0 +1,273 @@
+//! The broker: what a Gearman server does, without sockets, clocks or threads.
+//!
+//! [`Broker::handle`] applies one [`Input`] at the time it is given. It never blocks and never fails: what a misbehaving peer
+//! does yields an ERROR or a close. What it has to say goes to an [`Outbox`] at once, borrowed from where it is kept, so that
+//! nothing is copied between a job and the buffer of a socket. [`Broker::next_wakeup`] names the one moment at which it wants
+//! an [`Input::Tick`].
+
+mod admin;
+mod config;
+mod connection;
+mod grab;
+mod handle;
+mod schedule;
+mod stats;
+mod status;
+mod submit;
+mod wake;
+mod work;
+
+use std::time::Duration;
+
+use crate::protocol::{Frame, Limits, Refusal, Request, Response};
+use crate::queue::{Order, Queue};
+use crate::types::ConnId;
+
+pub use config::{Compat, Config, ConfigError};
+pub use stats::Stats;
+
+use connection::Connections;
+use schedule::Schedules;
+use wake::Waking;
+
+/// One reading of both clocks, taken by whoever calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic time since some moment that stays the same: for timeouts.
+    pub mono: Duration,
+    /// Time since the Unix epoch: for epoch jobs and schedules. It may jump.
+    pub wall: Duration,
+}
+
+/// Something that happens to the broker.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A connection has been made. Its slot must be free and its number new.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+        /// Who it is, for the admin command `workers`: an address without blanks.
+        peer: &'a str,
+    },
+    /// A message has come.
+    Received {
+        /// From whom.
+        conn: ConnId,
+        /// What.
+        frame: Frame<'a>,
+    },
+    /// A connection has ended. Its jobs are given back, its registrations and waits are gone.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The moment of [`Broker::next_wakeup`] has come. Early ticks are harmless.
+    Tick,
+    /// From now on new jobs are refused and none are handed out; what runs may be finished.
+    Drain,
+}
+
+/// Where the broker's outputs go, in order. Each call concerns an open connection.
+pub trait Outbox {
+    /// Something to be sent to a connection.
+    fn send(&mut self, to: ConnId, response: &Response<'_>);
+
+    /// The connection is to be closed once what was sent before has been written. [`Input::Closed`] is still due for it.
+    fn close(&mut self, conn: ConnId);
+
+    /// Something that the log should say. The default forgets it.
+    fn event(&mut self, event: Event<'_>) {
+        let _ = event;
+    }
+}
+
+/// What the log should say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A submission was taken.
+    Accepted {
+        /// Its function.
+        function: &'a [u8],
+        /// Its unique.
+        unique: &'a [u8],
+        /// The Unix second at which it may run; 0 for at once.
+        due: u64,
+    },
+    /// A job was given back as often as [`Config::job_retries`] allows, and was dropped.
+    Dropped {
+        /// The job.
+        handle: &'a [u8],
+        /// Its unique.
+        unique: &'a [u8],
+    },
+    /// A worker did not finish in the time of its CAN_DO_TIMEOUT; the job goes back to the queue.
+    TimedOut {
+        /// The job.
+        handle: &'a [u8],
+        /// Its unique.
+        unique: &'a [u8],
+    },
+    /// An ERROR was sent.
+    Refused {
+        /// The code of the ERROR.
+        code: &'a str,
+        /// Its text.
+        text: &'a str,
+    },
+}
+
+/// The state of a Gearman server.
+#[derive(Debug)]
+pub struct Broker {
+    config: Config,
+    limits: Limits,
+    order: Order,
+    queue: Queue,
+    connections: Connections,
+    waking: Waking,
+    schedules: Schedules,
+    stats: Stats,
+    draining: bool,
+    /// The time of the last input.
+    now: Now,
+}
+
+impl Broker {
+    /// A broker without jobs or connections. Of `limits` those count here that concern single arguments; who reads bytes has
+    /// enforced them already, but a caller in the same process may not have.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a setting cannot be used.
+    pub fn new(config: Config, limits: Limits) -> Result<Self, ConfigError> {
+        config.check()?;
+        let order = match config.compat {
+            Compat::V2_0 => Order::Global,
+            Compat::V1_1 => Order::ByFunction { round_robin: config.round_robin },
+        };
+        let queue = Queue::new(config.hash_seed);
+        Ok(Self {
+            order,
+            queue,
+            limits,
+            connections: Connections::default(),
+            waking: Waking::default(),
+            schedules: Schedules::default(),
+            stats: Stats::default(),
+            draining: false,
+            now: Now::default(),
+            config,
+        })
+    }
+
+    /// The settings.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many jobs there are: queued, running and not yet due.
+    pub const fn jobs(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many jobs workers have.
+    pub const fn running(&self) -> usize {
+        self.queue.running_len()
+    }
+
+    /// What has happened so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Applies one input.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut dyn Outbox) {
+        self.now = now;
+        match input {
+            Input::Received { conn, frame } => {
+                if !self.connections.is_open(conn) {
+                    return;
+                }
+                match frame {
+                    Frame::Request(request) => self.request(conn, request, out),
+                    Frame::Refused(refusal) => self.refuse(conn, refusal, out),
+                    Frame::Text(line) => self.admin(conn, line, out),
+                }
+            }
+            Input::Opened { conn, peer } => self.opened(conn, peer),
+            Input::Closed { conn } => self.closed(conn, out),
+            Input::Tick => self.tick(out),
+            Input::Drain => self.draining = true,
+        }
+    }
+
+    /// As [`Broker::handle`] with a [`Frame::Request`], for callers that have no frame.
+    pub fn request(&mut self, conn: ConnId, request: Request<'_>, out: &mut dyn Outbox) {
+        match request {
+            Request::Submit(submit) => self.submit(conn, &submit, out),
+            Request::Work { handle, work } => self.work(conn, handle, &work, out),
+            Request::Grab(kind) => self.grab(conn, kind, out),
+            Request::PreSleep => self.pre_sleep(conn, out),
+            Request::CanDo { function } => self.can_do(conn, function, 0, out),
+            Request::CanDoTimeout { function, millis } => self.can_do(conn, function, millis, out),
+            Request::CantDo { function } => self.cant_do(conn, function, out),
+            Request::ResetAbilities => self.reset_abilities(conn, out),
+            Request::AllYours => self.connections.get_mut(conn).all_yours = true,
+            Request::SetClientId { id } => self.connections.get_mut(conn).set_identifier(id),
+            Request::SetOption { name } => self.set_option(conn, name, out),
+            Request::Echo { data } => out.send(conn, &Response::Echo { data }),
+            Request::GetStatus { handle } => self.get_status(conn, handle, out),
+            Request::GetStatusUnique { unique } => self.get_status_unique(conn, unique, out),
+        }
+    }
+
+    /// When an [`Input::Tick`] is due, in monotonic time; `None` when nothing is waited for. To be asked again after every
+    /// input. While a job or schedule waits for its time it is at most a second away, because the wall clock may jump.
+    pub fn next_wakeup(&self) -> Option<Duration> {
+        let wall = self.now.wall;
+        let next_time = [self.queue.next_time(), self.schedules.next()].into_iter().flatten().min();
+        let timed = next_time.map(|due| {
+            let left = Duration::from_secs(due).saturating_sub(wall);
+            self.now.mono + left.min(Duration::from_secs(1))
+        });
+        [timed, self.queue.next_deadline(), self.waking.next()].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, out: &mut dyn Outbox) {
+        self.fire_schedules(out);
+        while let Some(function) = self.queue.pop_due(self.now.wall.as_secs()) {
+            self.wake(function, out);
+        }
+        while let Some(job) = self.queue.overdue(self.now.mono) {
+            self.stats.timed_out += 1;
+            let handle = self.handle_of(job);
+            let unique = self.queue.job(job).unique();
+            out.event(Event::TimedOut { handle: handle.as_bytes(), unique });
+            self.give_back(job, out);
+        }
+        self.wake_more(out);
+    }
+
+    fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut dyn Outbox) {
+        self.error(conn, refusal.kind, refusal.text, out);
+    }
+
+    fn error(&mut self, conn: ConnId, kind: crate::error::ErrorKind, text: &str, out: &mut dyn Outbox) {
+        self.stats.errors += 1;
+        out.event(Event::Refused { code: kind.name(), text });
+        out.send(conn, &Response::error(kind, text));
+    }
+
+    /// The whole second of the wall clock.
+    const fn wall(&self) -> u64 {
+        self.now.wall.as_secs()
+    }
+
+    /// Walks everything and compares what is said twice; for tests and fuzzing.
+    ///
+    /// # Panics
+    /// Where two places disagree.
+    #[cfg(any(test, debug_assertions))]
+    pub fn check(&self) {
+        self.queue.check();
+    }
+}

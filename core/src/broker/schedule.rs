@@ -1,0 +1,277 @@
+//! Schedules: SUBMIT_JOB_SCHED, which gearmand describes and refuses. A schedule makes a background job each time its cron line
+//! falls due. It has a handle of its own, is listed by `show schedules` and ended by `cancel job`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Broker, Event, Outbox};
+use crate::error::ErrorKind;
+use crate::protocol::{Data, Response, Schedule as Fields, Submit};
+use crate::queue::{Extra, NewJob};
+use crate::types::{ConnId, Priority};
+
+/// A job that repeats.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub(super) function: u32,
+    pub(super) unique: Box<[u8]>,
+    workload: Bytes,
+    /// The five fields as they were sent, separated by NULs.
+    pub(super) fields: Box<[u8]>,
+    cron: Cron,
+    /// The Unix second of the next firing.
+    pub(super) next: u64,
+    /// The number of the job of the last firing; 0 when that has ended.
+    live: u64,
+    pub(super) fired: u64,
+    pub(super) skipped: u64,
+}
+
+/// All schedules, by the number in their handle.
+#[derive(Debug, Default)]
+pub(super) struct Schedules {
+    by_number: BTreeMap<u64, Schedule>,
+    by_unique: BTreeMap<(u32, Box<[u8]>), u64>,
+    times: BTreeSet<(u64, u64)>,
+    bytes: u64,
+}
+
+impl Schedules {
+    /// The Unix second of the next firing.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.times.first().map(|(at, _)| *at)
+    }
+
+    /// Bytes that the workloads hold.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn find(&self, number: u64) -> Option<&Schedule> {
+        self.by_number.get(&number)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Schedule)> {
+        self.by_number.iter().map(|(number, schedule)| (*number, schedule))
+    }
+
+    pub(super) fn of_function(&self, function: u32) -> Vec<u64> {
+        self.iter().filter(|(_, schedule)| schedule.function == function).map(|(number, _)| number).collect()
+    }
+
+    fn insert(&mut self, number: u64, schedule: Schedule) {
+        self.bytes += schedule.workload.len() as u64;
+        self.times.insert((schedule.next, number));
+        if !schedule.unique.is_empty() {
+            self.by_unique.insert((schedule.function, schedule.unique.clone()), number);
+        }
+        self.by_number.insert(number, schedule);
+    }
+
+    /// Ends a schedule; the job of its last firing goes on.
+    pub(super) fn remove(&mut self, number: u64) -> bool {
+        let Some(schedule) = self.by_number.remove(&number) else { return false };
+        self.bytes -= schedule.workload.len() as u64;
+        self.times.remove(&(schedule.next, number));
+        self.by_unique.remove(&(schedule.function, schedule.unique));
+        true
+    }
+
+    /// A job that a schedule made has ended.
+    pub(super) fn ended(&mut self, number: u64, job: u64) {
+        if let Some(schedule) = self.by_number.get_mut(&number)
+            && schedule.live == job
+        {
+            schedule.live = 0;
+        }
+    }
+}
+
+impl Broker {
+    pub(super) fn submit_schedule(
+        &mut self,
+        conn: ConnId,
+        function: u32,
+        submit: &Submit<'_>,
+        fields: Fields<'_>,
+        out: &mut dyn Outbox,
+    ) -> Result<(), (ErrorKind, String)> {
+        let unique: Box<[u8]> = submit.unique.into();
+        if let Some(number) = self.schedules.by_unique.get(&(function, unique.clone())) {
+            // As with jobs: what is there stays as it is. `cancel job` makes room for another.
+            self.stats.coalesced += 1;
+            let handle = self.handle_of_number(*number);
+            out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+            return Ok(());
+        }
+        let bad = |why: String| (ErrorKind::InvalidArgument, why);
+        let cron = parse(fields).map_err(bad)?;
+        let next = next_after(&cron, self.wall(), &self.config.time_zone).map_err(bad)?;
+        let limit = self.config.max_schedules;
+        if self.schedules.by_number.len() >= limit {
+            let text = format!("The limit of {limit} schedules (max_schedules) has been reached: cancel one");
+            return Err((ErrorKind::QueueError, text));
+        }
+        self.check_room(function, Priority::Normal, unique.len() + submit.workload.len())?;
+        let number = self.queue.next_number();
+        let (workload, fields) = (submit.workload.to_bytes(), fields.as_bytes().into());
+        let (live, fired, skipped) = (0, 0, 0);
+        let schedule = Schedule { function, unique, workload, fields, cron, next, live, fired, skipped };
+        self.schedules.insert(number, schedule);
+        let handle = self.handle_of_number(number);
+        out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+        Ok(())
+    }
+
+    /// Makes the jobs whose time has come. Of times that were missed while nobody looked only the last one counts.
+    pub(super) fn fire_schedules(&mut self, out: &mut dyn Outbox) {
+        while let Some((at, number)) = self.schedules.times.first().copied()
+            && at <= self.wall()
+        {
+            self.schedules.times.pop_first();
+            self.fire(number, out);
+            let now = self.wall();
+            let Some(schedule) = self.schedules.by_number.get_mut(&number) else { continue };
+            match next_after(&schedule.cron, now, &self.config.time_zone) {
+                Ok(next) => {
+                    schedule.next = next;
+                    self.schedules.times.insert((next, number));
+                }
+                Err(_) => drop(self.schedules.remove(number)),
+            }
+        }
+    }
+
+    fn fire(&mut self, number: u64, out: &mut dyn Outbox) {
+        let Some(schedule) = self.schedules.by_number.get(&number) else { return };
+        let (function, unique) = (schedule.function, schedule.unique.clone());
+        let (workload, live) = (schedule.workload.clone(), schedule.live);
+        let data = Data::from(&workload);
+        // A worker that is slower than its schedule, or away, must not find a heap of the same job.
+        let same = live != 0 || self.queue.find_same(function, &unique, &data).is_some();
+        let room = self.check_room(function, Priority::Normal, unique.len() + workload.len());
+        if let Err((kind, text)) = &room {
+            out.event(Event::Refused { code: kind.name(), text });
+        }
+        let Some(schedule) = self.schedules.by_number.get_mut(&number) else { return };
+        if self.draining || same || room.is_err() {
+            schedule.skipped += 1;
+            self.stats.schedules_skipped += 1;
+            return;
+        }
+        schedule.fired += 1;
+        let extra = Some(Box::new(Extra { schedule: number, ..Extra::default() }));
+        let (priority, background) = (Priority::Normal, true);
+        let new = NewJob { function, unique: &unique, priority, background, workload: &data, extra };
+        let job = self.queue.add(new, self.now.wall.as_secs());
+        schedule.live = self.queue.job(job).number;
+        self.stats.submitted += 1;
+        self.wake(function, out);
+    }
+}
+
+/// Reads the five fields; the error says which part is wrong.
+fn parse(fields: Fields<'_>) -> Result<Cron, String> {
+    let texts: Vec<&str> = fields
+        .fields()
+        .map(|field| match std::str::from_utf8(field).map(str::trim) {
+            Ok("") => Ok("*"),
+            text => text,
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|_| "The schedule is not text".to_owned())?;
+    let [minute, hour, day, month, weekday] = texts[..] else {
+        return Err("A schedule has five fields: minute, hour, day of month, month, day of week".into());
+    };
+    let line = format!("{minute} {hour} {day} {month} {}", weekdays(weekday)?);
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
+    parser.parse(&line).map_err(|error| {
+        format!("The schedule '{minute} {hour} {day} {month} {weekday}' cannot be read: {error}")
+    })
+}
+
+/// Turns the protocol's days of the week, where 0 is Monday, into cron's, where 0 is Sunday. Names (MON to SUN) mean the same in
+/// both and stay as they are.
+fn weekdays(field: &str) -> Result<String, String> {
+    if field == "*" || field.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return Ok(field.into());
+    }
+    let wrong = || format!("The day of week '{field}' is not made of 0 (Monday) to 6 (Sunday)");
+    let number = |text: &str| text.parse::<u8>().ok().filter(|day| *day < 7).ok_or_else(wrong);
+    let mut days = [false; 7];
+    for item in field.split(',') {
+        let (range, step) = match item.split_once('/') {
+            Some((range, step)) => {
+                (range, step.parse::<usize>().ok().filter(|step| *step > 0).ok_or_else(wrong)?)
+            }
+            None => (item, 1),
+        };
+        let (first, last) = match range.split_once('-') {
+            _ if range == "*" => (0, 6),
+            Some((first, last)) => (number(first)?, number(last)?),
+            None if item.contains('/') => (number(range)?, 6),
+            None => (number(range)?, number(range)?),
+        };
+        if first > last {
+            return Err(wrong());
+        }
+        for day in (first..=last).step_by(step) {
+            days[usize::from(day + 1) % 7] = true;
+        }
+    }
+    let named = days.iter().enumerate().filter(|(_, on)| **on).map(|(day, _)| day.to_string());
+    Ok(named.collect::<Vec<_>>().join(","))
+}
+
+/// The first Unix second after `wall` at which `cron` falls due.
+fn next_after(cron: &Cron, wall: u64, zone: &TimeZone) -> Result<u64, String> {
+    let second = i64::try_from(wall).ok().and_then(|second| Timestamp::from_second(second).ok());
+    let now = second.ok_or("The clock is outside the calendar")?.to_zoned(zone.clone());
+    let never = |error| format!("The schedule never falls due: {error}");
+    let next = cron.find_next_occurrence(&now, false).map_err(never)?;
+    Ok(next.timestamp().as_second().max(0).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(line: &str, wall: u64) -> Result<u64, String> {
+        let fields = line.replace(' ', "\0");
+        let cron = parse(Fields::new(fields.as_bytes()).expect("five fields"))?;
+        next_after(&cron, wall, &TimeZone::UTC)
+    }
+
+    /// 2026-11-21 was a Saturday.
+    const SATURDAY_NOON: u64 = 1_795_262_400;
+
+    #[test]
+    fn monday_is_day_zero() {
+        let day = 86_400;
+        let midnight = SATURDAY_NOON - SATURDAY_NOON % day;
+        assert_eq!(next("0 0 * * 0", SATURDAY_NOON), Ok(midnight + 2 * day), "0 is Monday");
+        assert_eq!(next("0 0 * * 6", SATURDAY_NOON), Ok(midnight + day), "6 is Sunday");
+        assert_eq!(next("0 0 * * 4-6", SATURDAY_NOON), Ok(midnight + day));
+        assert_eq!(next("0 0 * * 0-4/2", SATURDAY_NOON), Ok(midnight + 2 * day));
+        assert_eq!(next("0 0 * * MON", SATURDAY_NOON), Ok(midnight + 2 * day));
+    }
+
+    #[test]
+    fn fields_mean_what_cron_says() {
+        assert_eq!(next("* * * * *", SATURDAY_NOON), Ok(SATURDAY_NOON + 60));
+        assert_eq!(next("*/5    ", SATURDAY_NOON + 1), Ok(SATURDAY_NOON + 300), "empty fields are stars");
+        assert_eq!(next("30 13 * * *", SATURDAY_NOON), Ok(SATURDAY_NOON + 5400));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        for line in ["61 * * * *", "x * * * *", "* * * * 7", "* * * * 5-2", "* * * * 1/0", "0 0 30 2 *"] {
+            assert!(next(line, SATURDAY_NOON).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Submissions.
+
+use super::{Broker, Event, Outbox};
+use crate::error::ErrorKind;
+use crate::protocol::{Refusal, Response, Submit, When};
+use crate::queue::{Extra, Job, NewJob, Place};
+use crate::types::{ConnId, Priority};
+
+impl Broker {
+    pub(super) fn submit(&mut self, conn: ConnId, submit: &Submit<'_>, out: &mut dyn Outbox) {
+        match self.try_submit(conn, submit, out) {
+            Ok(()) => {}
+            // An ERROR stands in place of JOB_CREATED: libgearman pairs them with its submissions by order alone.
+            Err((kind, text)) => self.error(conn, kind, &text, out),
+        }
+    }
+
+    fn try_submit(
+        &mut self,
+        conn: ConnId,
+        submit: &Submit<'_>,
+        out: &mut dyn Outbox,
+    ) -> Result<(), (ErrorKind, String)> {
+        let Submit { function, unique, background, ref workload, .. } = *submit;
+        if unique.len() > self.limits.max_unique {
+            return Err((Refusal::UNIQUE_TOO_LARGE.kind, Refusal::UNIQUE_TOO_LARGE.text.into()));
+        }
+        if self.draining {
+            return Err((ErrorKind::Closed, "The server is being stopped and takes no new jobs".into()));
+        }
+        let function_id = self.function(function)?;
+        if let When::Schedule(schedule) = submit.when {
+            return self.submit_schedule(conn, function_id, submit, schedule, out);
+        }
+        if let Some(job) = self.queue.find_same(function_id, unique, workload) {
+            self.stats.coalesced += 1;
+            if background {
+                self.queue.job_mut(job).background = true;
+            } else {
+                self.queue.listen(job, conn.slot);
+            }
+            let handle = self.handle_of(job);
+            out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+            return Ok(());
+        }
+        let due = match submit.when {
+            When::Epoch(epoch) => epoch.max(0).unsigned_abs(),
+            _ => 0,
+        };
+        // Epoch and reduce jobs have no other priority in the protocol.
+        let priority = match (submit.when, submit.reducer) {
+            (When::Now, None) => submit.priority,
+            _ => Priority::Normal,
+        };
+        self.check_room(function_id, priority, unique.len() + workload.len())?;
+        let extra = (due > 0 || submit.reducer.is_some()).then(|| {
+            let reducer = submit.reducer.map(Into::into);
+            Box::new(Extra { due, reducer, schedule: 0 })
+        });
+        let background = background || !matches!(submit.when, When::Now);
+        let new = NewJob { function: function_id, unique, priority, background, workload, extra };
+        let job = self.queue.add(new, self.wall());
+        self.stats.submitted += 1;
+        if !background {
+            self.queue.listen(job, conn.slot);
+        }
+        out.event(Event::Accepted { function, unique, due });
+        let handle = self.handle_of(job);
+        out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+        if self.queue.job(job).place != Place::Waiting {
+            self.wake(function_id, out);
+        }
+        Ok(())
+    }
+
+    /// The function of this name, made where it is not known.
+    pub(super) fn function(&mut self, name: &[u8]) -> Result<u32, (ErrorKind, String)> {
+        if let Some(id) = self.queue.functions.find(name) {
+            return Ok(id);
+        }
+        let (limit, longest) = (self.config.max_functions, self.limits.max_argument);
+        if name.len() > longest || name.contains(&0) {
+            let text = format!("A function name has at most {longest} bytes and no NUL");
+            return Err((ErrorKind::ArgumentTooLarge, text));
+        }
+        if self.queue.functions.len() >= limit {
+            let text =
+                format!("The limit of {limit} functions (max_functions) has been reached: drop unused ones");
+            return Err((ErrorKind::QueueError, text));
+        }
+        Ok(self.queue.functions.find_or_create(name))
+    }
+
+    /// Whether one more job may be queued.
+    pub(super) fn check_room(
+        &self,
+        function: u32,
+        priority: Priority,
+        len: usize,
+    ) -> Result<(), (ErrorKind, String)> {
+        let target = self.queue.functions.get(function);
+        let max = target.max_queue[priority.index()];
+        if max > 0 && target.total() >= max {
+            return Err((ErrorKind::QueueError, "Job queue is full".into()));
+        }
+        let bytes = (len + Job::OVERHEAD) as u64;
+        let full = |name: &str, held: u64, limit: u64| {
+            let text =
+                format!("Job queue is full: {held} bytes are queued, the limit ({name}) is {limit} bytes");
+            Err((ErrorKind::QueueError, text))
+        };
+        let (all, all_limit) = (self.queue.bytes() + self.schedules.bytes(), self.config.max_queue_bytes);
+        if all + bytes > all_limit {
+            return full("max_queue_bytes", all, all_limit);
+        }
+        let limit = self.config.max_function_bytes;
+        if target.bytes.saturating_add(bytes) > limit {
+            return full("max_function_bytes", target.bytes, limit);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! A job, as small as it can be: ten million of them may be queued.
+
+use bytes::Bytes;
+
+use super::slab::{Linked, Links, List, NONE};
+use crate::protocol::Data;
+use crate::types::Priority;
+
+/// The list of a function and priority that a queued job stands in.
+#[derive(Debug)]
+pub(crate) enum InQueue {}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the list of its function and priority.
+    Queued,
+    /// Its time has not come: in the table of times.
+    Waiting,
+    /// Its time has come: among the due jobs of its function.
+    Due,
+    /// A worker has it.
+    Running,
+}
+
+/// What a job is about, and the unique it came with.
+#[derive(Debug)]
+enum Body {
+    /// Unique and workload in one allocation.
+    Small(Box<[u8]>),
+    /// A workload that is shared with the buffer it was read into.
+    Large(Box<Large>),
+}
+
+#[derive(Debug)]
+struct Large {
+    unique: Box<[u8]>,
+    workload: Bytes,
+}
+
+/// What few jobs have.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// The Unix second from which on the job may run; 0 for none.
+    pub(crate) due: u64,
+    /// The reducer, where there is one.
+    pub(crate) reducer: Option<Box<[u8]>>,
+    /// The number of the schedule that made the job; 0 for none.
+    pub(crate) schedule: u64,
+}
+
+/// A unit of work, from its submission to its end.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The number in its handle, which no other job of this broker has or will have.
+    pub(crate) number: u64,
+    body: Body,
+    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) function: u32,
+    links: Links,
+    /// The submissions that wait for the result.
+    pub(crate) listeners: List<super::listener::OfJob>,
+    /// The entry in the table of running jobs; [`NONE`] where it is not running.
+    pub(crate) running: u32,
+    unique_len: u16,
+    /// How often it has been given back.
+    pub(crate) returns: u16,
+    pub(crate) place: Place,
+    pub(crate) priority: Priority,
+    /// A background submission has been told that the job exists: it is kept though nobody listens.
+    pub(crate) background: bool,
+    /// The unique is `-`: the workload tells which submissions are the same.
+    pub(crate) by_workload: bool,
+}
+
+impl Linked<InQueue> for Job {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+/// What a new job is made of.
+#[derive(Debug)]
+pub(crate) struct NewJob<'a> {
+    pub(crate) function: u32,
+    pub(crate) unique: &'a [u8],
+    pub(crate) priority: Priority,
+    pub(crate) background: bool,
+    pub(crate) workload: &'a Data<'a>,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+impl Job {
+    pub(crate) fn new(number: u64, new: NewJob<'_>) -> Self {
+        let NewJob { function, unique, priority, background, workload, extra } = new;
+        let body = if workload.len() < Data::SHARE_FROM {
+            let mut bytes = Vec::with_capacity(unique.len() + workload.len());
+            bytes.extend_from_slice(unique);
+            bytes.extend_from_slice(workload);
+            Body::Small(bytes.into_boxed_slice())
+        } else {
+            Body::Large(Box::new(Large { unique: unique.into(), workload: workload.to_bytes() }))
+        };
+        Self {
+            number,
+            body,
+            extra,
+            function,
+            links: Links::LOOSE,
+            listeners: List::new(),
+            running: NONE,
+            unique_len: unique.len() as u16,
+            returns: 0,
+            place: Place::Queued,
+            priority,
+            background,
+            by_workload: unique == b"-" && !workload.is_empty(),
+        }
+    }
+
+    pub(crate) fn unique(&self) -> &[u8] {
+        match &self.body {
+            Body::Small(bytes) => &bytes[..usize::from(self.unique_len)],
+            Body::Large(large) => &large.unique,
+        }
+    }
+
+    /// The workload, to be read or sent.
+    pub(crate) fn workload(&self) -> Data<'_> {
+        match &self.body {
+            Body::Small(bytes) => Data::Borrowed(&bytes[usize::from(self.unique_len)..]),
+            Body::Large(large) => Data::Shared(large.workload.clone()),
+        }
+    }
+
+    fn workload_bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Small(bytes) => &bytes[usize::from(self.unique_len)..],
+            Body::Large(large) => &large.workload,
+        }
+    }
+
+    /// What tells whether a submission is the same as this job; `None` where none ever is.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        match self.unique() {
+            b"" => None,
+            b"-" => self.by_workload.then(|| self.workload_bytes()),
+            unique => Some(unique),
+        }
+    }
+
+    /// Memory that the job holds, for the limits on it.
+    pub(crate) fn bytes(&self) -> u64 {
+        let body = match &self.body {
+            Body::Small(bytes) => bytes.len(),
+            Body::Large(large) => large.unique.len() + large.workload.len(),
+        };
+        (body + Self::OVERHEAD) as u64
+    }
+
+    /// Bytes that a queued job costs beside its unique and workload: its entry, the handle index and the allocator's share.
+    pub(crate) const OVERHEAD: usize = 88;
+
+    pub(crate) fn due(&self) -> u64 {
+        self.extra.as_ref().map_or(0, |extra| extra.due)
+    }
+
+    pub(crate) fn reducer(&self) -> Option<&[u8]> {
+        self.extra.as_ref()?.reducer.as_deref()
+    }
+}
+
+// "A queued background job costs its bytes plus at most 160 bytes."
+const _: () = assert!(size_of::<Job>() <= 64);
