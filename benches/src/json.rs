@@ -1,0 +1,53 @@
+//! The report for programs.
+
+use serde_json::{Map, Value, json};
+
+use crate::report::{Report, Row, Summary};
+use crate::scenario::Unit;
+use crate::server::Kind;
+
+/// All figures of all rounds.
+pub(crate) fn report(report: &Report, settings: Value) -> Value {
+    json!({ "settings": settings, "lines": report.rows.iter().map(|row| line(report, row)).collect::<Vec<_>>() })
+}
+
+fn line(report: &Report, row: &Row) -> Value {
+    let servers = report.variants.iter().zip(&row.columns);
+    let servers = servers.filter_map(|(variant, summary)| Some((variant.name(), server(summary.as_ref()?))));
+    let targets = report.verdicts(row);
+    let targets = targets.iter().map(|verdict| json!({ "target": verdict.target, "met": verdict.met }));
+    json!({
+        "line": row.line.id,
+        "title": row.line.title.trim(),
+        "unit": match row.line.unit {
+            Unit::MicrosPerJob => "cpu_us_per_job",
+            Unit::Millis => "ms",
+            Unit::Bytes => "bytes",
+            Unit::Packets => "packets_per_job",
+        },
+        "servers": servers.collect::<Map<_, _>>(),
+        "ratio_to_tuned": report.ratio(row, Kind::Tuned),
+        "ratio_to_gearmand": report.ratio(row, Kind::Gearmand),
+        "targets": targets.collect::<Vec<_>>(),
+    })
+}
+
+fn server(summary: &Summary) -> Value {
+    let mut fields = Map::new();
+    fields.insert("median".into(), summary.value.into());
+    fields.insert("rounds".into(), summary.values.clone().into());
+    if let Some(jobs) = &summary.jobs {
+        for (name, value) in [
+            ("jobs_per_second", jobs.rate),
+            ("latency_us_p50", jobs.p50),
+            ("latency_us_p90", jobs.p90),
+            ("latency_us_p99", jobs.p99),
+            ("latency_us_longest", jobs.longest),
+            ("server_busy", jobs.server_busy),
+            ("load_busy", jobs.load_busy),
+        ] {
+            fields.insert(name.into(), value.into());
+        }
+    }
+    fields.into()
+}

@@ -1,0 +1,130 @@
+//! A load, applied for a while; what it has cost the server and how long its jobs took.
+
+use std::time::{Duration, Instant};
+
+use crate::histogram::Histogram;
+use crate::net::{Net, Receive};
+use crate::{Result, clock, meter};
+
+/// What a load has got done.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Jobs, each counted once.
+    pub(crate) jobs: u64,
+    /// How long each took as its client saw it.
+    pub(crate) latency: Histogram,
+}
+
+impl Tally {
+    /// One more job, begun at `since`.
+    pub(crate) fn count(&mut self, net: &Net, since: Instant) {
+        self.jobs += 1;
+        self.latency.record(net.now().saturating_duration_since(since));
+    }
+}
+
+/// A kind of work that can be begun, left off, and begun again.
+pub(crate) trait Load: Receive {
+    /// Sends the first requests. The load goes on by itself, up to `jobs` more jobs, until [`Load::stop`].
+    fn begin(&mut self, net: &mut Net, jobs: u64) -> Result<()>;
+
+    /// No new jobs from here on.
+    fn stop(&mut self);
+
+    /// True when nothing is on its way any more: all jobs that were begun have been counted, and no new one comes by itself.
+    fn at_rest(&self) -> bool;
+
+    /// What has been done since the last call of [`take`](std::mem::take) on it.
+    fn tally(&mut self) -> &mut Tally;
+}
+
+/// How long and how much.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// No new jobs after this time.
+    pub(crate) time: Duration,
+    /// No more jobs than this.
+    pub(crate) jobs: u64,
+}
+
+/// How long, beyond its window, a load may need for what it has begun.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// When the last answer has arrived the server may still be busy with what needs none; then it goes to sleep, which is
+/// when the kernel closes its account.
+const SETTLE: Duration = Duration::from_millis(3);
+
+/// What was measured over one window.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// What was done.
+    pub(crate) tally: Tally,
+    /// How long it took.
+    pub(crate) wall: Duration,
+    /// What it cost the server.
+    pub(crate) server: Duration,
+    /// What it cost the load.
+    pub(crate) load: Duration,
+}
+
+impl Measured {
+    /// The server's CPU time for one job, in microseconds.
+    pub(crate) fn micros_per_job(&self) -> f64 {
+        self.server.as_secs_f64() * 1e6 / self.tally.jobs.max(1) as f64
+    }
+
+    /// Jobs a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.tally.jobs as f64 / self.wall.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Applies `load` to the server process `pid` for one window, from rest to rest.
+pub(crate) fn measure(net: &mut Net, load: &mut impl Load, pid: u32, window: Window) -> Result<Measured> {
+    let before = (meter::cpu_time(pid)?, meter::cpu_time(std::process::id())?);
+    *load.tally() = Tally::default();
+    let begun = clock::now();
+    apply(net, load, window)?;
+    let wall = begun.elapsed();
+    settle(net, load, SETTLE)?;
+    let after = (meter::cpu_time(pid)?, meter::cpu_time(std::process::id())?);
+    let tally = std::mem::take(load.tally());
+    Ok(Measured {
+        tally,
+        wall,
+        server: after.0.saturating_sub(before.0),
+        load: after.1.saturating_sub(before.1),
+    })
+}
+
+/// Applies `load` without measuring.
+pub(crate) fn apply(net: &mut Net, load: &mut impl Load, window: Window) -> Result<()> {
+    load.begin(net, window.jobs)?;
+    let until = clock::now() + window.time;
+    let mut running = true;
+    while !load.at_rest() {
+        if running && net.now() >= until {
+            running = false;
+            load.stop();
+        }
+        if net.now() >= until + PATIENCE {
+            let jobs = load.tally().jobs;
+            return Err(format!(
+                "does not come to rest: {jobs} jobs were done, the rest is missing for {PATIENCE:?}"
+            ));
+        }
+        net.turn(load, Duration::from_millis(50))?;
+    }
+    Ok(())
+}
+
+/// Takes what arrives for `time`.
+pub(crate) fn settle(net: &mut Net, load: &mut impl Load, time: Duration) -> Result<()> {
+    let until = clock::now() + time;
+    loop {
+        let left = until.saturating_duration_since(clock::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        net.turn(load, left)?;
+    }
+}

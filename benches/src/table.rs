@@ -1,0 +1,91 @@
+//! The report for people.
+
+use std::fmt::Write;
+
+use crate::report::{Report, Row, Summary};
+use crate::scenario::Unit;
+use crate::server::Kind;
+
+/// Widest title.
+const TITLE: usize = 52;
+
+/// The table of costs, and below it rates and latencies.
+pub(crate) fn costs(report: &Report) -> String {
+    let mut text = format!("{:TITLE$} {:>5}", "the server's cost", "");
+    for variant in &report.variants {
+        let _ = write!(text, " {:>9}", variant.name());
+    }
+    let _ = writeln!(text, " {:>7} {:>9}  target of ours", "/tuned", "/gearmand");
+    for row in &report.rows {
+        let _ = write!(text, "{:TITLE$} {:>5}", row.line.title, unit(row.line.unit));
+        for summary in &row.columns {
+            let _ = write!(text, " {:>9}", or_dash(summary.as_ref().map(|summary| number(summary.value))));
+        }
+        let ratio = |kind| or_dash(report.ratio(row, kind).map(|ratio| format!("{ratio:.2}")));
+        let _ = write!(text, " {:>7} {:>9}", ratio(Kind::Tuned), ratio(Kind::Gearmand));
+        let _ = writeln!(text, "  {}", verdicts(report, row));
+    }
+    text.push('\n');
+    text + &rates(report)
+}
+
+/// Rates and latencies, one line for each server.
+pub(crate) fn rates(report: &Report) -> String {
+    let mut text = format!(
+        "{:TITLE$} {:>11} {:>10} {:>9} {:>9} {:>9} {:>10} {:>7} {:>6}\n",
+        "latency in us", "", "jobs/s", "p50", "p90", "p99", "longest", "server", "load"
+    );
+    for row in &report.rows {
+        let mut title = row.line.title;
+        for (variant, summary) in report.variants.iter().zip(&row.columns) {
+            let Some(Summary { jobs: Some(jobs), .. }) = summary else { continue };
+            let _ = writeln!(
+                text,
+                "{title:TITLE$} {:>11} {:>10.0} {:>9} {:>9} {:>9} {:>10} {:>6.0}% {:>5.0}%",
+                variant.name(),
+                jobs.rate,
+                number(jobs.p50),
+                number(jobs.p90),
+                number(jobs.p99),
+                number(jobs.longest),
+                jobs.server_busy * 100.0,
+                jobs.load_busy * 100.0,
+            );
+            title = "";
+        }
+    }
+    text
+}
+
+fn verdicts(report: &Report, row: &Row) -> String {
+    let verdicts = report.verdicts(row).into_iter().map(|verdict| {
+        let met = match verdict.met {
+            Some(true) => ": met",
+            Some(false) => ": NOT MET",
+            None => "",
+        };
+        verdict.target + met
+    });
+    verdicts.collect::<Vec<_>>().join(", ")
+}
+
+const fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::MicrosPerJob => "us",
+        Unit::Millis => "ms",
+        Unit::Bytes => "B",
+        Unit::Packets => "",
+    }
+}
+
+fn number(value: f64) -> String {
+    match value {
+        large if large >= 1000.0 => format!("{large:.0}"),
+        middle if middle >= 100.0 => format!("{middle:.1}"),
+        small => format!("{small:.2}"),
+    }
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".into())
+}
