@@ -10,4 +10,8 @@ pub mod error;
 pub mod net;
 pub mod protocol;
 mod queue;
+#[cfg(feature = "net")]
+pub mod server;
 pub mod types;
+
+pub use error::{Error, ErrorKind, Result};

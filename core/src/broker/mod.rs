@@ -40,7 +40,7 @@ pub struct Now {
 }
 
 /// Something that happens to the broker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// A connection has been made. Its slot must be free and its number new.
     Opened {
@@ -54,7 +54,14 @@ pub enum Input<'a> {
         /// From whom.
         conn: ConnId,
         /// What.
-        frame: Frame<'a>,
+        frame: &'a Frame<'a>,
+    },
+    /// A packet has come, from a caller that has no frame: one in the same process.
+    Requested {
+        /// From whom.
+        conn: ConnId,
+        /// What.
+        request: &'a Request<'a>,
     },
     /// A connection has ended. Its jobs are given back, its registrations and waits are gone.
     Closed {
@@ -164,6 +171,11 @@ impl Broker {
         &self.config
     }
 
+    /// Sets what the admin command `verbose` answers.
+    pub fn set_verbose(&mut self, level: &str) {
+        level.clone_into(&mut self.config.verbose);
+    }
+
     /// How many jobs there are: queued, running and not yet due.
     pub const fn jobs(&self) -> usize {
         self.queue.len()
@@ -189,8 +201,13 @@ impl Broker {
                 }
                 match frame {
                     Frame::Request(request) => self.request(conn, request, out),
-                    Frame::Refused(refusal) => self.refuse(conn, refusal, out),
+                    Frame::Refused(refusal) => self.refuse(conn, *refusal, out),
                     Frame::Text(line) => self.admin(conn, line, out),
+                }
+            }
+            Input::Requested { conn, request } => {
+                if self.connections.is_open(conn) {
+                    self.request(conn, request, out);
                 }
             }
             Input::Opened { conn, peer } => self.opened(conn, peer),
@@ -200,21 +217,20 @@ impl Broker {
         }
     }
 
-    /// As [`Broker::handle`] with a [`Frame::Request`], for callers that have no frame.
-    pub fn request(&mut self, conn: ConnId, request: Request<'_>, out: &mut dyn Outbox) {
+    fn request(&mut self, conn: ConnId, request: &Request<'_>, out: &mut dyn Outbox) {
         match request {
-            Request::Submit(submit) => self.submit(conn, &submit, out),
-            Request::Work { handle, work } => self.work(conn, handle, &work, out),
-            Request::Grab(kind) => self.grab(conn, kind, out),
+            Request::Submit(submit) => self.submit(conn, submit, out),
+            Request::Work { handle, work } => self.work(conn, handle, work, out),
+            Request::Grab(kind) => self.grab(conn, *kind, out),
             Request::PreSleep => self.pre_sleep(conn, out),
             Request::CanDo { function } => self.can_do(conn, function, 0, out),
-            Request::CanDoTimeout { function, millis } => self.can_do(conn, function, millis, out),
+            Request::CanDoTimeout { function, millis } => self.can_do(conn, function, *millis, out),
             Request::CantDo { function } => self.cant_do(conn, function, out),
             Request::ResetAbilities => self.reset_abilities(conn, out),
             Request::AllYours => self.connections.get_mut(conn).all_yours = true,
             Request::SetClientId { id } => self.connections.get_mut(conn).set_identifier(id),
             Request::SetOption { name } => self.set_option(conn, name, out),
-            Request::Echo { data } => out.send(conn, &Response::Echo { data }),
+            Request::Echo { data } => out.send(conn, &Response::Echo { data: data.reborrow() }),
             Request::GetStatus { handle } => self.get_status(conn, handle, out),
             Request::GetStatusUnique { unique } => self.get_status_unique(conn, unique, out),
         }

@@ -1,0 +1,145 @@
+//! Letting peers in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Phase;
+use super::builder::Keepalive;
+use super::connection::Connection;
+use super::listener::Listener;
+use super::state::Shared;
+use super::stream::Stream;
+use crate::protocol::Decoder;
+
+/// How long accepting pauses when the system has no descriptors or memory for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What an accepted connection needs.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) decoder: Decoder,
+    pub(super) keepalive: Keepalive,
+    /// The runtimes of the I/O threads; connections are dealt out to them in turn. The first is the one that accepts.
+    pub(super) handles: Arc<[Handle]>,
+}
+
+/// Lets peers in until the server stops listening.
+pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: watch::Receiver<Phase>) {
+    let mut turn = 0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = next(&listener) => accepted,
+            _ = phase.wait_for(|phase| *phase > Phase::Serving) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let thread = turn % acceptor.handles.len();
+                turn = turn.wrapping_add(1);
+                if let Err(error) = acceptor.admit(stream, peer, thread) {
+                    tracing::debug!(target: "lineshaft", "a connection went before it was let in: {error}");
+                }
+            }
+            Err(error) if is_shortage(&error) => {
+                tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => tracing::debug!(target: "lineshaft", "a connection could not be accepted: {error}"),
+        }
+    }
+}
+
+/// A connection and who it is.
+async fn next(listener: &Listener) -> io::Result<(Stream, String)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, peer) = listener.accept().await?;
+            Ok((Stream::Tcp(stream), peer.ip().to_string()))
+        }
+        Listener::Unix(listener) => {
+            let (stream, _) = listener.accept().await?;
+            Ok((Stream::Unix(stream), "unix".to_owned()))
+        }
+    }
+}
+
+/// The system lacks something that others will give back: accepting again at once would spin.
+fn is_shortage(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | WouldBlock)
+}
+
+impl Acceptor {
+    fn admit(&self, stream: Stream, peer: String, thread: usize) -> io::Result<()> {
+        if let Stream::Tcp(stream) = &stream {
+            stream.set_nodelay(true)?;
+            self.set_keepalive(stream)?;
+        }
+        tracing::debug!(target: "lineshaft", "Accepted connection from {peer}");
+        let (shared, decoder) = (self.shared.clone(), self.decoder);
+        if thread == 0 {
+            if let Some(connection) = Connection::open(shared, decoder, stream, &peer) {
+                self.handles[0].spawn(connection);
+            } else {
+                refused(&peer);
+            }
+            return Ok(());
+        }
+        let moved = match stream {
+            Stream::Tcp(stream) => Moved::Tcp(stream.into_std()?),
+            Stream::Unix(stream) => Moved::Unix(stream.into_std()?),
+        };
+        self.handles[thread].spawn(async move {
+            let Ok(stream) = moved.register() else { return };
+            match Connection::open(shared, decoder, stream, &peer) {
+                Some(connection) => connection.await,
+                None => refused(&peer),
+            }
+        });
+        Ok(())
+    }
+
+    fn set_keepalive(&self, stream: &TcpStream) -> io::Result<()> {
+        let Keepalive { idle, interval, count } = self.keepalive;
+        let socket = SockRef::from(stream);
+        if idle.is_none() && interval.is_none() && count.is_none() {
+            return socket.set_keepalive(true);
+        }
+        let mut keepalive = TcpKeepalive::new();
+        if let Some(idle) = idle {
+            keepalive = keepalive.with_time(idle);
+        }
+        if let Some(interval) = interval {
+            keepalive = keepalive.with_interval(interval);
+        }
+        if let Some(count) = count {
+            keepalive = keepalive.with_retries(count);
+        }
+        socket.set_tcp_keepalive(&keepalive)
+    }
+}
+
+fn refused(peer: &str) {
+    tracing::warn!(target: "lineshaft", "connection from {peer} refused: too many connections (max_connections)");
+}
+
+/// A socket on its way to another thread's runtime.
+enum Moved {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Moved {
+    fn register(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! Settings of a server, and how it starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tokio::runtime;
+use tokio::sync::watch;
+
+use super::accept::{self, Acceptor};
+use super::clock::{self, Clock};
+use super::listener;
+use super::state::{Shared, State};
+use super::{Phase, Server};
+use crate::broker::{Broker, Config};
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::Address;
+use crate::protocol::{Decoder, Limits};
+
+/// Bounds on what connections may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Connections at once; more are closed as soon as they are made. Default 100,000.
+    pub max_connections: usize,
+    /// What a peer may leave unread, in bytes; who leaves more is cut off, and its jobs are treated as those of any lost peer.
+    /// Half of it unread, and nothing more is read from the peer. At most twice as much is held, and one more packet.
+    /// Default 64 MiB.
+    pub max_output: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self { max_connections: 100_000, max_output: 64 << 20 }
+    }
+}
+
+/// TCP keep-alive, by which the system finds out that a silent peer is gone. `None`: the system's own number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Option<Duration>,
+    /// Time between probes.
+    pub interval: Option<Duration>,
+    /// Unanswered probes after which the peer is gone.
+    pub count: Option<u32>,
+}
+
+/// A server that has not been started.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    listen: Vec<Address>,
+    threads: usize,
+    broker: Config,
+    limits: Limits,
+    server_limits: ServerLimits,
+    backlog: u32,
+    keepalive: Keepalive,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            threads: 1,
+            broker: Config::default(),
+            limits: Limits::default(),
+            server_limits: ServerLimits::default(),
+            backlog: 1024,
+            keepalive: Keepalive::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds an address to listen on; port 0 takes any free one. Without an address the server has no sockets and is reached by
+    /// [`Server::local`] only.
+    #[must_use]
+    pub fn listen(mut self, address: Address) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// How many threads do I/O. Default 1, which costs least per job; 0 means one for each processor that this process may use.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The broker's settings.
+    #[must_use]
+    pub fn broker(mut self, config: Config) -> Self {
+        self.broker = config;
+        self
+    }
+
+    /// What a peer may send at the most.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What connections may cost.
+    #[must_use]
+    pub const fn server_limits(mut self, limits: ServerLimits) -> Self {
+        self.server_limits = limits;
+        self
+    }
+
+    /// How many connections may wait to be accepted. Default 1024; the system may allow less (`net.core.somaxconn`).
+    #[must_use]
+    pub const fn backlog(mut self, backlog: u32) -> Self {
+        self.backlog = backlog;
+        self
+    }
+
+    /// Keep-alive of accepted TCP connections. It is always on; this sets its numbers.
+    #[must_use]
+    pub const fn keepalive(mut self, keepalive: Keepalive) -> Self {
+        self.keepalive = keepalive;
+        self
+    }
+
+    /// Starts. When it returns the server listens. It blocks the caller for as long as names take to be resolved and threads to
+    /// be made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for settings that cannot be used, [`ErrorKind::Resolve`] for a name without address,
+    /// [`ErrorKind::Io`] where an address cannot be bound or a thread not be made; the error names it.
+    pub fn start(self) -> Result<Server> {
+        let invalid = |why: String| Error::new(ErrorKind::InvalidArgument, "start server", why);
+        let io = |what: &str, error: std::io::Error| {
+            Error::new(ErrorKind::Io, "start server", format!("{what}: {error}"))
+        };
+        let broker = Broker::new(self.broker, self.limits).map_err(|error| invalid(error.to_string()))?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(broker)),
+            clock: Clock::new(),
+            rearm: tokio::sync::Notify::new(),
+            reached: Condvar::new(),
+            limits: self.server_limits,
+        });
+        let bound = listener::bind_all(&self.listen, self.backlog)?;
+        let (phase, _) = watch::channel(Phase::Serving);
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let mut runtimes = Vec::new();
+        for _ in 0..threads {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            runtimes.push(runtime.map_err(|error| io("an I/O thread", error))?);
+        }
+        let handles: Arc<[_]> = runtimes.iter().map(|runtime| runtime.handle().clone()).collect();
+        handles[0].spawn(clock::tick(shared.clone()));
+        let mut server =
+            Server { shared, addresses: Vec::new(), threads: Vec::new(), phase, paths: Vec::new() };
+        for listener in bound {
+            let _entered = handles[0].enter();
+            server.addresses.push(listener.address().map_err(|error| io("a listener", error))?);
+            server.paths.extend(listener.path().cloned());
+            let listener = listener.register().map_err(|error| io("a listener", error))?;
+            let acceptor = Acceptor {
+                shared: server.shared.clone(),
+                decoder: Decoder::new(self.limits),
+                keepalive: self.keepalive,
+                handles: handles.clone(),
+            };
+            handles[0].spawn(accept::accept(acceptor, listener, server.phase.subscribe()));
+        }
+        for (number, runtime) in runtimes.into_iter().enumerate() {
+            let mut phase = server.phase.subscribe();
+            let thread = std::thread::Builder::new().name(format!("lineshaft-io-{number}"));
+            let run = move || {
+                // An error means that the server is gone, which is an end as well.
+                let _ = runtime.block_on(phase.wait_for(|phase| *phase == Phase::Stopping));
+            };
+            server.threads.push(thread.spawn(run).map_err(|error| io("an I/O thread", error))?);
+        }
+        Ok(server)
+    }
+}

@@ -1,0 +1,110 @@
+//! Listening sockets.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::Address;
+
+/// A socket that listens, not yet part of a runtime.
+#[derive(Debug)]
+pub(super) enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Bound {
+    /// Where it listens.
+    pub(super) fn address(&self) -> io::Result<Address> {
+        Ok(match self {
+            Self::Tcp(listener) => listener.local_addr()?.into(),
+            Self::Unix(_, path) => Address::Unix(path.clone()),
+        })
+    }
+
+    /// The file to be removed when it no longer listens.
+    pub(super) const fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(_, path) => Some(path),
+        }
+    }
+
+    /// Makes it part of the runtime that the caller has entered.
+    pub(super) fn register(self) -> io::Result<Listener> {
+        Ok(match self {
+            Self::Tcp(listener) => Listener::Tcp(tokio::net::TcpListener::from_std(listener)?),
+            Self::Unix(listener, _) => Listener::Unix(tokio::net::UnixListener::from_std(listener)?),
+        })
+    }
+}
+
+/// Binds every address that `addresses` name.
+pub(super) fn bind_all(addresses: &[Address], backlog: u32) -> Result<Vec<Bound>> {
+    let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+    let mut bound = Vec::new();
+    for address in addresses {
+        let failed = |error: io::Error| Error::new(ErrorKind::Io, "listen", format!("{address}: {error}"));
+        match address {
+            Address::Tcp { host, port } => {
+                let unresolved =
+                    |why: String| Error::new(ErrorKind::Resolve, "listen", format!("{address}: {why}"));
+                let found = (host.as_str(), *port).to_socket_addrs();
+                let found: Vec<_> = found.map_err(|error| unresolved(error.to_string()))?.collect();
+                if found.is_empty() {
+                    return Err(unresolved("the name has no address".into()));
+                }
+                for address in found {
+                    bound.push(Bound::Tcp(bind_tcp(address, backlog).map_err(failed)?));
+                }
+            }
+            Address::Unix(path) => bound.push(Bound::Unix(bind_unix(path).map_err(failed)?, path.clone())),
+            Address::Local(_) => {
+                let text =
+                    "a server does not listen on a local address; without addresses it is reached by local()";
+                return Err(Error::new(ErrorKind::InvalidArgument, "listen", text));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `::` and `0.0.0.0` are two listeners, as in gearmand.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // A socket file that nobody listens on was left behind by a process that was killed.
+            if UnixStream::connect(path).is_ok() {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

@@ -1,0 +1,164 @@
+//! The server: sockets, threads and clocks around the [`broker`](crate::broker).
+//!
+//! ```
+//! use lineshaft::server::Server;
+//!
+//! let server = Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+//! println!("listening on {}", server.addresses()[0]);
+//! server.stop();
+//! # Ok::<(), lineshaft::Error>(())
+//! ```
+
+mod accept;
+mod builder;
+mod clock;
+mod connection;
+mod input;
+mod listener;
+mod local;
+mod log;
+mod state;
+mod stream;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::broker::{Input, Stats};
+use crate::net::{Address, LocalBroker};
+
+pub use builder::{Builder, Keepalive, ServerLimits};
+
+use state::{Goal, Shared, Tools};
+
+/// How long stopping waits for answers that are on their way to be taken by the kernel.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// A running server. It owns its threads, and needs no runtime of the caller's. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<Address>,
+    threads: Vec<JoinHandle<()>>,
+    phase: watch::Sender<Phase>,
+    /// Paths of Unix sockets, to be removed.
+    paths: Vec<std::path::PathBuf>,
+}
+
+/// What the tasks of a server are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Everything.
+    Serving,
+    /// Serve who is connected; nobody new.
+    NotListening,
+    /// End.
+    Stopping,
+}
+
+impl Server {
+    /// A server with default settings, to be changed before it is started.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens, ports that the system chose filled in, in the order of [`Builder::listen`]. A name with several
+    /// addresses stands here once for each. Empty where it has no sockets.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// The way in for callers of the same process, which needs no socket. It stays valid, and answers that the server is gone
+    /// once it is.
+    pub fn local(&self) -> Arc<dyn LocalBroker> {
+        Arc::new(local::Entrance(self.shared.clone()))
+    }
+
+    /// What has happened so far.
+    pub fn stats(&self) -> Stats {
+        *self.shared.state.lock().broker.stats()
+    }
+
+    /// How many jobs there are: queued, running, and not yet due.
+    pub fn jobs(&self) -> usize {
+        self.shared.state.lock().broker.jobs()
+    }
+
+    /// How many connections there are, those without a socket included.
+    pub fn connections(&self) -> usize {
+        self.shared.state.lock().connections()
+    }
+
+    /// Sets what the admin command `verbose` answers.
+    pub fn set_verbose(&self, level: &str) {
+        self.shared.state.lock().broker.set_verbose(level);
+    }
+
+    /// Stops in an orderly way: nobody new is let in, new jobs are refused, none are handed out; when the jobs that run have
+    /// ended, or `deadline` has passed, everything is closed. True where nothing was running any more. Jobs that are queued are
+    /// lost unless a store keeps them.
+    pub fn shutdown(self, deadline: Duration) -> bool {
+        self.phase.send_replace(Phase::NotListening);
+        self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::Drain));
+        self.wait(Goal::NothingRuns, Some(deadline))
+    }
+
+    /// Stops as gearmand does on SIGUSR1: nobody new is let in, but who is connected is served on, new jobs included, until there
+    /// is no job left; then everything is closed. `None` waits without limit. True where no job was left.
+    pub fn finish(self, deadline: Option<Duration>) -> bool {
+        self.phase.send_replace(Phase::NotListening);
+        self.wait(Goal::NoJobs, deadline)
+    }
+
+    /// Stops at once: what has been answered is sent, the rest is closed. When it returns no thread, task or descriptor of the
+    /// server is left.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Waits on this thread until `goal` is reached; false where `limit` passed first.
+    fn wait(&self, goal: Goal, limit: Option<Duration>) -> bool {
+        let until =
+            limit.map(|limit| self.shared.clock.instant(self.shared.clock.now().mono.saturating_add(limit)));
+        let mut state = self.shared.state.lock();
+        while !goal.is_reached(&state) {
+            state.goal = Some(goal);
+            match until {
+                None => self.shared.reached.wait(&mut state),
+                Some(until) => {
+                    if self.shared.reached.wait_until(&mut state, until).timed_out() {
+                        return goal.is_reached(&state);
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let wakers = {
+            let mut state = self.shared.state.lock();
+            state.stopped = true;
+            state.wake_all()
+        };
+        self.phase.send_replace(Phase::NotListening);
+        for waker in wakers {
+            waker.wake();
+        }
+        self.wait(Goal::NoSockets, Some(FLUSH));
+        self.phase.send_replace(Phase::Stopping);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!(target: "lineshaft", "an I/O thread of the server has panicked");
+            }
+        }
+        for path in &self.paths {
+            // Somebody may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What stands behind the one lock: the broker and, for each connection, what is to be sent to it.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::clock::Clock;
+use super::log::{self, LogLine};
+use crate::broker::{Broker, Event, Input, Outbox};
+use crate::error::ErrorKind;
+use crate::protocol::{OutBuf, Response};
+use crate::types::ConnId;
+
+/// The broker and the out-buffers, with what only the lock's holder may touch.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) broker: Broker,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    open: usize,
+    sockets: usize,
+    /// What somebody waits for, to be told through [`Shared::reached`].
+    pub(super) goal: Option<Goal>,
+    /// When the clock's task will tick.
+    pub(super) armed: Option<Duration>,
+    /// No new connections: the server is being stopped.
+    pub(super) stopped: bool,
+}
+
+/// A state of the server that can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// No worker has a job.
+    NothingRuns,
+    /// There is no job at all.
+    NoJobs,
+    /// No socket is open.
+    NoSockets,
+}
+
+impl Goal {
+    pub(super) fn is_reached(self, state: &State) -> bool {
+        match self {
+            Self::NothingRuns => state.broker.running() == 0,
+            Self::NoJobs => state.broker.jobs() == 0,
+            Self::NoSockets => state.sockets == 0,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    conn: Option<Conn>,
+}
+
+/// The shell's side of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Conn {
+    /// What the broker has said since the connection's task last looked.
+    pub(super) out: OutBuf,
+    /// Wakes the connection's task; taken by the first who has something for it.
+    pub(super) waker: Option<Waker>,
+    /// To be closed once everything has been sent.
+    pub(super) closing: bool,
+    /// It has a socket.
+    socket: bool,
+}
+
+/// What a thread uses from turn to turn, so that nothing is allocated under the lock.
+#[derive(Debug, Default)]
+pub(super) struct Tools {
+    /// Tasks to be woken after the lock is released.
+    wakers: Vec<Waker>,
+    /// Memory for out-buffers.
+    memory: Vec<Vec<u8>>,
+    lines: Vec<LogLine>,
+}
+
+impl Tools {
+    /// How many out-buffers' memory a thread keeps, and of which size at most, in bytes.
+    const KEPT: usize = 64;
+    const KEPT_BYTES: usize = 256 << 10;
+
+    /// Takes back the memory of an out-buffer that has been sent.
+    pub(super) fn recycle(&mut self, memory: Vec<u8>) {
+        if self.memory.len() < Self::KEPT && (1..=Self::KEPT_BYTES).contains(&memory.capacity()) {
+            self.memory.push(memory);
+        }
+    }
+}
+
+/// What connections of all kinds share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
+    pub(super) clock: Clock,
+    /// Told when the next tick is due earlier than the clock's task knows.
+    pub(super) rearm: tokio::sync::Notify,
+    /// Told when the goal of somebody who waits has been reached.
+    pub(super) reached: Condvar,
+    pub(super) limits: super::ServerLimits,
+}
+
+impl State {
+    pub(super) const fn new(broker: Broker) -> Self {
+        Self {
+            broker,
+            slots: Vec::new(),
+            free: Vec::new(),
+            open: 0,
+            sockets: 0,
+            goal: None,
+            armed: None,
+            stopped: false,
+        }
+    }
+
+    pub(super) fn conn(&mut self, id: ConnId) -> Option<&mut Conn> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        slot.conn.as_mut().filter(|_| slot.generation == id.generation)
+    }
+
+    pub(super) const fn connections(&self) -> usize {
+        self.open
+    }
+
+    fn add(&mut self, socket: bool) -> ConnId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() as u32 - 1
+        });
+        self.open += 1;
+        self.sockets += usize::from(socket);
+        let place = &mut self.slots[slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        place.conn = Some(Conn { socket, ..Conn::default() });
+        ConnId::new(slot, place.generation)
+    }
+
+    fn remove(&mut self, id: ConnId) {
+        if let Some(conn) = self.conn(id) {
+            let socket = conn.socket;
+            self.sockets -= usize::from(socket);
+            self.slots[id.slot as usize].conn = None;
+            self.free.push(id.slot);
+            self.open -= 1;
+        }
+    }
+
+    /// Wakes every connection: the server stops.
+    pub(super) fn wake_all(&mut self) -> Vec<Waker> {
+        self.slots.iter_mut().filter_map(|slot| slot.conn.as_mut()?.waker.take()).collect()
+    }
+}
+
+impl Shared {
+    /// One turn: takes the lock, lets `apply` feed the broker, releases the lock, and only then wakes and logs. `me` is the
+    /// connection on whose behalf it happens: its task looks at its out-buffer by itself.
+    pub(super) fn turn<R>(
+        &self,
+        tools: &mut Tools,
+        me: Option<ConnId>,
+        apply: impl FnOnce(&mut Turn<'_>) -> R,
+    ) -> R {
+        let now = self.clock.now();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let mut turn = Turn { state, tools, me, now, max_output: self.limits.max_output };
+        let result = apply(&mut turn);
+        let due = state.broker.next_wakeup();
+        let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
+        if earlier {
+            state.armed = due;
+        }
+        if state.goal.is_some_and(|goal| goal.is_reached(state)) {
+            state.goal = None;
+            self.reached.notify_all();
+        }
+        drop(guard);
+        if earlier {
+            self.rearm.notify_one();
+        }
+        for waker in tools.wakers.drain(..) {
+            waker.wake();
+        }
+        for line in tools.lines.drain(..) {
+            line.write();
+        }
+        result
+    }
+
+    /// Enters a new connection; `None` where there is no room, or the server is being stopped.
+    pub(super) fn open(&self, tools: &mut Tools, peer: &str, socket: bool) -> Option<ConnId> {
+        let limit = self.limits.max_connections;
+        self.turn(tools, None, |turn| {
+            if turn.state.stopped || turn.state.open >= limit {
+                return None;
+            }
+            let conn = turn.state.add(socket);
+            turn.input(Input::Opened { conn, peer });
+            Some(conn)
+        })
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn close(&self, tools: &mut Tools, conn: ConnId) {
+        self.turn(tools, Some(conn), |turn| {
+            turn.input(Input::Closed { conn });
+            turn.state.remove(conn);
+        });
+    }
+}
+
+/// The lock held, and everything that is needed to apply inputs.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) state: &'a mut State,
+    tools: &'a mut Tools,
+    me: Option<ConnId>,
+    now: crate::broker::Now,
+    max_output: usize,
+}
+
+impl Turn<'_> {
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        let State { broker, slots, .. } = &mut *self.state;
+        let mut delivery = Delivery { slots, tools: self.tools, me: self.me, max_output: self.max_output };
+        broker.handle(self.now, input, &mut delivery);
+    }
+
+    fn delivery(&mut self) -> Delivery<'_> {
+        Delivery { slots: &mut self.state.slots, tools: self.tools, me: self.me, max_output: self.max_output }
+    }
+
+    /// Closes a connection once what was sent before has been written.
+    pub(super) fn close(&mut self, to: ConnId) {
+        self.delivery().close(to);
+    }
+
+    /// Answers with a text line that the broker knows nothing of, and closes the connection behind it.
+    pub(super) fn text_and_close(&mut self, to: ConnId, text: &[u8]) {
+        self.delivery().send(to, &Response::Text(text));
+        self.close(to);
+    }
+
+    /// Answers with an ERROR that the broker knows nothing of, and closes the connection behind it.
+    pub(super) fn error_and_close(&mut self, to: ConnId, kind: ErrorKind, text: &str) {
+        self.delivery().send(to, &Response::error(kind, text));
+        self.close(to);
+    }
+}
+
+/// Puts the broker's outputs where they belong.
+struct Delivery<'a> {
+    slots: &'a mut Vec<Slot>,
+    tools: &'a mut Tools,
+    me: Option<ConnId>,
+    max_output: usize,
+}
+
+impl Delivery<'_> {
+    fn wake(conn: &mut Conn, to: ConnId, me: Option<ConnId>, wakers: &mut Vec<Waker>) {
+        if me != Some(to)
+            && let Some(waker) = conn.waker.take()
+        {
+            wakers.push(waker);
+        }
+    }
+}
+
+impl Outbox for Delivery<'_> {
+    fn send(&mut self, to: ConnId, response: &Response<'_>) {
+        let Some(conn) = self.slots[to.slot as usize].conn.as_mut() else { return };
+        if conn.closing {
+            return;
+        }
+        if conn.out.len() > self.max_output {
+            // The reader is too slow. What it has not read is not worth keeping: it is cut off.
+            self.tools.lines.push(log::cut_off(to, self.max_output));
+            conn.out = OutBuf::new();
+            conn.closing = true;
+        } else {
+            if conn.out.is_bare()
+                && let Some(memory) = self.tools.memory.pop()
+            {
+                conn.out = OutBuf::with_memory(memory);
+            }
+            response.encode(&mut conn.out);
+        }
+        Self::wake(conn, to, self.me, &mut self.tools.wakers);
+    }
+
+    fn close(&mut self, to: ConnId) {
+        let Some(conn) = self.slots[to.slot as usize].conn.as_mut() else { return };
+        conn.closing = true;
+        Self::wake(conn, to, self.me, &mut self.tools.wakers);
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        if let Some(line) = log::line(event) {
+            self.tools.lines.push(line);
+        }
+    }
+}
