@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod broker;
+pub mod client;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod net;
@@ -14,4 +15,13 @@ mod queue;
 pub mod server;
 pub mod types;
 
+#[cfg(feature = "net")]
+pub use client::Client;
 pub use error::{Error, ErrorKind, Result};
+
+/// Clients and workers that own no thread and no runtime.
+#[cfg(feature = "net")]
+pub mod blocking {
+    pub use crate::client::blocking::Client;
+    pub use crate::client::blocking_task::{Map, Task};
+}

@@ -1,7 +1,23 @@
 //! Where peers are and how bytes get there: addresses, sockets, and the way into a broker of the same process.
 
 mod address;
+mod backoff;
+mod clock;
+mod connector;
+mod inbuf;
 mod link;
+mod servers;
+pub(crate) mod stream;
+mod timer;
+mod wire;
 
 pub use address::Address;
+pub(crate) use backoff::Backoff;
+pub(crate) use clock::Clock;
+pub(crate) use connector::{Connecting, Connector, all_failed};
+pub(crate) use inbuf::InBuf;
 pub use link::{LinkClosed, LocalBroker, LocalLink};
+pub use servers::{IntoServers, Servers};
+pub(crate) use timer::Timer;
+pub use wire::Interest;
+pub(crate) use wire::{Dial, Dialled, Wire, decode_error, drain_local};

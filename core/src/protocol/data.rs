@@ -67,6 +67,42 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Data<'a> {
     }
 }
 
+impl<'a> From<&'a Vec<u8>> for Data<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Data::Borrowed(bytes)
+    }
+}
+
+impl<'a> From<&'a str> for Data<'a> {
+    fn from(text: &'a str) -> Self {
+        Data::Borrowed(text.as_bytes())
+    }
+}
+
+impl<'a> From<&'a String> for Data<'a> {
+    fn from(text: &'a String) -> Self {
+        Data::Borrowed(text.as_bytes())
+    }
+}
+
+impl From<Bytes> for Data<'_> {
+    fn from(bytes: Bytes) -> Self {
+        Data::Shared(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Data<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Data::Shared(bytes.into())
+    }
+}
+
+impl From<String> for Data<'_> {
+    fn from(text: String) -> Self {
+        Data::Shared(text.into())
+    }
+}
+
 impl<'a> From<&'a Bytes> for Data<'a> {
     /// Small bytes are borrowed, large ones shared.
     fn from(bytes: &'a Bytes) -> Self {

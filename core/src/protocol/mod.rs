@@ -21,6 +21,7 @@ mod data;
 mod decode;
 mod limits;
 mod outbuf;
+mod outgoing;
 mod request;
 mod response;
 
@@ -29,6 +30,7 @@ pub use data::Data;
 pub use decode::{DecodeError, Decoder, Frame, Header, ResponseStep, Step};
 pub use limits::Limits;
 pub use outbuf::OutBuf;
+pub use outgoing::Outgoing;
 pub use request::{Grab, Refusal, Request, Schedule, Submit, When};
 pub(crate) use request::{decimal, leading_number};
 pub use response::{Assign, Response, StatusReport, Work};

@@ -1,0 +1,389 @@
+//! What an async client's handles and tasks share, and the one task per connection that does its reading and writing.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::Options;
+use super::exchange::{Exchange, Ticket};
+use super::loss::lost_because;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::stream::{Connected, Stream, connect};
+use crate::net::{Backoff, Clock, InBuf, LocalLink, Servers, Timer, all_failed, drain_local};
+use crate::protocol::{Decoder, OutBuf, Request};
+
+/// Shared by the handles, the tasks and the driver.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    servers: Servers,
+    decoder: Decoder,
+    state: Mutex<State>,
+    /// There is something for the driver to do: bytes to write, a deadline to watch, the end.
+    work: Notify,
+    /// There is room for requests, or the connection has come or gone.
+    pub(super) room: Notify,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) exchange: Exchange,
+    /// Who waits for which ticket.
+    wakers: Vec<Option<Waker>>,
+    out: OutBuf,
+    link: Link,
+    connected_before: bool,
+    /// How many attempts to connect have failed, and how the last one did.
+    failed: (u64, Option<Error>),
+    complaint: Option<Error>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Link {
+    Down,
+    Connecting,
+    Socket,
+    Local { link: Arc<dyn LocalLink>, input: OutBuf, ended: bool },
+}
+
+/// Held by every handle and task; the last one to go ends the driver.
+#[derive(Debug)]
+pub(super) struct Owner(pub(super) Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.state.lock().closed = true;
+        self.0.work.notify_one();
+    }
+}
+
+impl Shared {
+    pub(super) fn new(servers: Servers, options: Options) -> Arc<Self> {
+        let state = State {
+            exchange: Exchange::new(options.settings()),
+            wakers: Vec::new(),
+            out: OutBuf::new(),
+            link: Link::Down,
+            connected_before: false,
+            failed: (0, None),
+            complaint: None,
+            closed: false,
+        };
+        Arc::new(Self {
+            clock: Clock::new(),
+            servers,
+            decoder: Decoder::new(options.limits),
+            state: Mutex::new(state),
+            work: Notify::new(),
+            room: Notify::new(),
+            options,
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Waits for a connection, making one where there is none, and for room for one request; answers with the lock held.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<()> {
+        let mut seen = None;
+        loop {
+            let changed = self.room.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                match state.link {
+                    Link::Socket | Link::Local { .. } if state.has_room(&self.options) => return Ok(()),
+                    Link::Socket | Link::Local { .. } => {}
+                    Link::Connecting => _ = seen.get_or_insert(state.failed.0),
+                    Link::Down => {
+                        if let Some(before) = seen
+                            && before != state.failed.0
+                        {
+                            return Err(state.failed.1.clone().unwrap_or_else(not_connected));
+                        }
+                        seen = Some(state.failed.0);
+                        let runtime = Handle::try_current().map_err(|_| {
+                            let detail =
+                                "an async client needs a tokio runtime; use lineshaft::blocking without one";
+                            Error::new(ErrorKind::Io, "connect", detail)
+                        })?;
+                        state.link = Link::Connecting;
+                        runtime.spawn(drive(Arc::clone(self)));
+                    }
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Lets `request` send something. The connection may have gone since [`Shared::ready`]: then it is an error.
+    pub(super) fn request<R>(
+        &self,
+        request: impl FnOnce(&mut Exchange, &mut dyn FnMut(&[Request<'_>])) -> R,
+    ) -> Result<R> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let result = match &mut state.link {
+            Link::Socket => request(&mut state.exchange, &mut |requests| state.out.put_requests(requests)),
+            Link::Local { link, input, ended } => request(&mut state.exchange, &mut |requests| {
+                *ended |= link.exchange(requests, input).is_err();
+            }),
+            Link::Down | Link::Connecting => return Err(not_connected()),
+        };
+        state.collect(&self.decoder, false);
+        // A broker in this process has answered already, unless there is a deadline to watch.
+        let local = matches!(state.link, Link::Local { .. });
+        let idle = local && !state.exchange.has_deadline();
+        drop(guard);
+        if !idle {
+            self.work.notify_one();
+        }
+        Ok(result)
+    }
+
+    /// Asks `get` for what `ticket` waits for, and again when there is something new.
+    pub(super) fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        mut get: impl FnMut(&mut Exchange) -> Option<R>,
+    ) -> Poll<R> {
+        let mut state = self.lock();
+        if let Some(result) = get(&mut state.exchange) {
+            return Poll::Ready(result);
+        }
+        if matches!(state.link, Link::Local { .. }) {
+            state.collect(&self.decoder, true);
+            if let Some(result) = get(&mut state.exchange) {
+                return Poll::Ready(result);
+            }
+        }
+        let index = ticket.index();
+        if state.wakers.len() <= index {
+            state.wakers.resize_with(index + 1, || None);
+        }
+        match &mut state.wakers[index] {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl State {
+    fn has_room(&self, options: &Options) -> bool {
+        self.exchange.unanswered() < options.max_unanswered.max(1)
+            && self.out.len() < options.max_unsent.max(1)
+    }
+
+    /// Takes in what a broker of this process has left; `look` goes and asks for more.
+    fn collect(&mut self, decoder: &Decoder, look: bool) {
+        let Self { exchange, wakers, link, complaint, .. } = self;
+        let Link::Local { link: local, input, ended } = link else { return };
+        if look {
+            *ended |= local.exchange(&[], input).is_err();
+        }
+        let mut result = drain_local(input, decoder, |response| {
+            if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket)) {
+                *complaint = Some(error);
+            }
+        });
+        if *ended && result.is_ok() {
+            result =
+                Err(Error::new(ErrorKind::LostConnection, "local", "the broker has closed the connection"));
+        }
+        if let Err(error) = result {
+            self.lose(&error);
+        }
+    }
+
+    /// Takes in what has arrived from a socket.
+    fn receive(&mut self, input: &mut InBuf, decoder: &Decoder) -> Result<()> {
+        let Self { exchange, wakers, complaint, .. } = self;
+        input
+            .drain(decoder, |response| {
+                if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket)) {
+                    *complaint = Some(error);
+                }
+            })
+            .map_err(|error| crate::net::decode_error(&error))
+    }
+
+    fn expire(&mut self, now: Duration) -> Result<()> {
+        let wakers = &mut self.wakers;
+        self.exchange.expire(now, &mut |ticket| wake(wakers, ticket))
+    }
+
+    /// The connection has ended.
+    fn lose(&mut self, reason: &Error) {
+        self.link = Link::Down;
+        self.out = OutBuf::new();
+        let reason = lost_because(reason, self.complaint.take());
+        let wakers = &mut self.wakers;
+        self.exchange.lost(&reason, &mut |ticket| wake(wakers, ticket));
+    }
+}
+
+fn wake(wakers: &mut [Option<Waker>], ticket: Ticket) {
+    if let Some(waker) = wakers.get_mut(ticket.index()).and_then(Option::take) {
+        waker.wake();
+    }
+}
+
+pub(super) fn not_connected() -> Error {
+    Error::new(ErrorKind::NotConnected, "client", "the connection has just been lost; submit again")
+}
+
+/// Ends the connection with its driver, also where the runtime drops the driver in the middle of something.
+struct Ending(Arc<Shared>, Error);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if matches!(state.link, Link::Connecting) {
+            state.failed = (state.failed.0 + 1, Some(self.1.clone()));
+        }
+        state.lose(&self.1);
+        drop(state);
+        self.0.room.notify_waiters();
+    }
+}
+
+/// One connection, from the first attempt to its end.
+async fn drive(shared: Arc<Shared>) {
+    let stopped =
+        Error::new(ErrorKind::Closed, "connection", "the runtime of the connection has been shut down");
+    let mut ending = Ending(Arc::clone(&shared), stopped);
+    let connected = match reach(&shared).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            ending.1 = error;
+            return;
+        }
+    };
+    let result = match connected {
+        Connected::Socket(stream) => serve_socket(&shared, &stream).await,
+        Connected::Local(link) => serve_local(&shared, link).await,
+    };
+    if let Err(error) = result {
+        ending.1 = error;
+    }
+}
+
+/// Tries the servers in order; again and again, for as long as the options say, where there was a connection before.
+async fn reach(shared: &Shared) -> Result<Connected> {
+    let mut backoff = Backoff::new(Backoff::random_seed());
+    let patience =
+        if shared.lock().connected_before { shared.options.reconnect_within } else { Duration::ZERO };
+    let give_up = shared.clock.now() + patience;
+    let mut failures = Vec::new();
+    loop {
+        for address in shared.servers.iter() {
+            match connect(address, shared.options.connect_timeout).await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => failures.push(error),
+            }
+        }
+        let error = all_failed(&mut failures);
+        if shared.clock.now() >= give_up || shared.lock().closed {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+fn io_error(error: &io::Error) -> Error {
+    Error::new(ErrorKind::Io, "connection", error.to_string())
+}
+
+impl Shared {
+    fn connected(&self, link: Link) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.link = link;
+        state.connected_before = true;
+        state.complaint = None;
+        let exceptions = self.options.exceptions;
+        match &mut state.link {
+            Link::Local { link, input, ended } => state.exchange.connected(exceptions, &mut |requests| {
+                *ended |= link.exchange(requests, input).is_err();
+            }),
+            _ => state.exchange.connected(exceptions, &mut |requests| state.out.put_requests(requests)),
+        }
+        state.collect(&self.decoder, false);
+        drop(guard);
+        self.room.notify_waiters();
+    }
+}
+
+async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
+    shared.connected(Link::Socket);
+    let (mut input, mut out) = (InBuf::default(), OutBuf::new());
+    let mut timer = Timer::new(shared.clock);
+    loop {
+        let deadline = {
+            let mut state = shared.lock();
+            if state.closed {
+                return Ok(());
+            }
+            out.append(&mut state.out);
+            let now = shared.clock.now();
+            state.expire(now)?;
+            state.exchange.deadline(now)
+        };
+        stream.flush(&mut out).map_err(|error| io_error(&error))?;
+        if out.is_empty() {
+            shared.room.notify_waiters();
+        }
+        tokio::select! {
+            biased;
+            ready = stream.ready(!out.is_empty()) => {
+                let arrived = ready.and_then(|()| stream.fill(&mut input)).map_err(|error| io_error(&error))?;
+                if arrived {
+                    shared.lock().receive(&mut input, &shared.decoder)?;
+                    shared.room.notify_waiters();
+                }
+            }
+            () = shared.work.notified() => {}
+            () = timer.until(deadline) => {}
+        }
+    }
+}
+
+async fn serve_local(shared: &Shared, link: Arc<dyn LocalLink>) -> Result<()> {
+    shared.connected(Link::Local { link: Arc::clone(&link), input: OutBuf::new(), ended: false });
+    let mut timer = Timer::new(shared.clock);
+    loop {
+        let deadline = {
+            let mut state = shared.lock();
+            if state.closed {
+                return Ok(());
+            }
+            state.collect(&shared.decoder, true);
+            if !matches!(state.link, Link::Local { .. }) {
+                // It has been lost, and whoever waited has been told.
+                return Ok(());
+            }
+            let now = shared.clock.now();
+            state.expire(now)?;
+            state.exchange.deadline(now)
+        };
+        shared.room.notify_waiters();
+        tokio::select! {
+            biased;
+            () = poll_fn(|cx| link.poll_readable(cx)) => {}
+            () = shared.work.notified() => {}
+            () = timer.until(deadline) => {}
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How a connection comes about on the caller's thread: server after server, with a rest after each round.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::wire::{self, Interest};
+use super::{Backoff, Clock, Dial, Dialled, Servers, Wire};
+use crate::error::{Error, ErrorKind};
+
+/// Tries the servers of a list in order until one takes the connection.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    servers: Servers,
+    timeout: Duration,
+    backoff: Backoff,
+    state: State,
+    /// What has gone wrong in this round.
+    failures: Vec<Error>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next round can begin.
+    Ready,
+    Dialling {
+        dial: Dial,
+        server: usize,
+        since: Duration,
+    },
+    Resting {
+        until: Duration,
+    },
+}
+
+/// What has become of a [`Connector::poll`].
+#[derive(Debug)]
+pub(crate) enum Connecting {
+    /// Nothing new; see [`Connector::wait`].
+    Waiting,
+    Connected(Wire),
+    /// No server could be reached. The next round begins after a rest.
+    RoundFailed(Error),
+}
+
+impl Connector {
+    /// `timeout` is for one attempt.
+    pub(crate) fn new(servers: Servers, timeout: Duration) -> Self {
+        let backoff = Backoff::new(Backoff::random_seed());
+        Self { servers, timeout, backoff, state: State::Ready, failures: Vec::new() }
+    }
+
+    /// Forgets the rest: somebody wants a connection now.
+    pub(crate) fn start_over(&mut self) {
+        self.state = State::Ready;
+        self.failures.clear();
+    }
+
+    /// The connection has been of use: the next rest is short again.
+    pub(crate) const fn succeeded(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Rests before the next round, because a connection was of no use.
+    pub(crate) fn rest(&mut self, clock: &Clock) {
+        self.state = State::Resting { until: clock.now() + self.backoff.next() };
+    }
+
+    /// Goes on as far as it goes without waiting. `ready` says that the descriptor of [`Connector::interest`] is.
+    pub(crate) fn poll(&mut self, clock: &Clock, ready: bool) -> Connecting {
+        let now = clock.now();
+        let (mut server, mut dialled) = match std::mem::replace(&mut self.state, State::Ready) {
+            State::Resting { until } if until > now => {
+                self.state = State::Resting { until };
+                return Connecting::Waiting;
+            }
+            State::Ready | State::Resting { .. } => (0, Dial::begin(&self.servers[0])),
+            State::Dialling { dial, server, .. } if ready => (server, dial.ready()),
+            State::Dialling { dial, server, since } if since + self.timeout <= now => {
+                (server, dial.timed_out())
+            }
+            waiting @ State::Dialling { .. } => {
+                self.state = waiting;
+                return Connecting::Waiting;
+            }
+        };
+        loop {
+            match dialled {
+                Dialled::Pending(dial) => {
+                    self.state = State::Dialling { dial, server, since: now };
+                    return Connecting::Waiting;
+                }
+                Dialled::Connected(wire) => {
+                    self.failures.clear();
+                    return Connecting::Connected(wire);
+                }
+                Dialled::Failed(error) => self.failures.push(error),
+            }
+            server += 1;
+            match self.servers.get(server) {
+                Some(address) => dialled = Dial::begin(address),
+                None => break,
+            }
+        }
+        self.rest(clock);
+        Connecting::RoundFailed(all_failed(&mut self.failures))
+    }
+
+    /// When to poll again, whatever happens.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        match &self.state {
+            State::Ready => None,
+            State::Dialling { since, .. } => Some(*since + self.timeout),
+            State::Resting { until } => Some(*until),
+        }
+    }
+
+    /// The descriptor to wait for.
+    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
+        match &self.state {
+            State::Dialling { dial, .. } => dial.interest(),
+            _ => None,
+        }
+    }
+
+    /// Waits until it is worth polling, or until `limit`. True when the descriptor is ready.
+    pub(crate) fn wait(&self, clock: &Clock, limit: Option<Duration>) -> io::Result<bool> {
+        let until = self.deadline().into_iter().chain(limit).min();
+        let timeout = until.map(|until| until.saturating_sub(clock.now()));
+        match self.interest() {
+            Some(fd) => Ok(wire::wait(&[fd], timeout)?[0]),
+            None => wire::wait(&[], timeout.or(Some(Duration::ZERO))).map(|_| false),
+        }
+    }
+}
+
+/// One error of all that a round has brought.
+pub(crate) fn all_failed(failures: &mut Vec<Error>) -> Error {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let details = failures.iter().map(Error::detail).collect::<Vec<_>>().join("; ");
+    failures.clear();
+    Error::new(ErrorKind::CouldNotConnect, "connect", details)
+}

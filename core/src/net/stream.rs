@@ -1,0 +1,110 @@
+//! A socket for tokio.
+
+use std::io;
+
+use tokio::io::Interest;
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::timeout;
+
+use super::inbuf::InBuf;
+use super::wire::{closed_by_server, connect_error, set_tcp_options};
+use super::{Address, LocalLink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::OutBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A connected socket.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What connecting gives.
+#[derive(Debug)]
+pub(crate) enum Connected {
+    Socket(Stream),
+    Local(Arc<dyn LocalLink>),
+}
+
+/// Connects to `address`; `limit` is for one attempt at one of the addresses that a host's name stands for.
+pub(crate) async fn connect(address: &Address, limit: Duration) -> Result<Connected> {
+    let timed_out = || connect_error(address, &io::Error::from(io::ErrorKind::TimedOut));
+    match address {
+        Address::Local(broker) => {
+            let refused = |_| connect_error(address, &"the broker takes no connections");
+            broker.connect().map(Connected::Local).map_err(refused)
+        }
+        Address::Unix(path) => match timeout(limit, UnixStream::connect(path)).await {
+            Ok(Ok(stream)) => Ok(Connected::Socket(Stream::Unix(stream))),
+            Ok(Err(error)) => Err(connect_error(address, &error)),
+            Err(_) => Err(timed_out()),
+        },
+        Address::Tcp { host, port } => {
+            let unresolved =
+                |why: String| Error::new(ErrorKind::Resolve, "connect", format!("{address}: {why}"));
+            let found = match timeout(limit, lookup_host((host.as_str(), *port))).await {
+                Ok(found) => found.map_err(|error| unresolved(error.to_string()))?,
+                Err(_) => return Err(unresolved("the resolver has not answered in time".to_owned())),
+            };
+            let mut last = connect_error(address, &"the name has no address");
+            for candidate in found {
+                match timeout(limit, TcpStream::connect(candidate)).await {
+                    Ok(Ok(stream)) => match set_tcp_options((&stream).into()) {
+                        Ok(()) => return Ok(Connected::Socket(Stream::Tcp(stream))),
+                        Err(error) => last = connect_error(address, &error),
+                    },
+                    Ok(Err(error)) => last = connect_error(address, &error),
+                    Err(_) => last = timed_out(),
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+/// One call on whichever socket it is.
+macro_rules! on {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($inner) => $call,
+            Stream::Unix($inner) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Waits until it is worth reading, or writing where `write` is set. Cancel safe.
+    pub(crate) async fn ready(&self, write: bool) -> io::Result<()> {
+        let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        on!(self, stream => stream.ready(interest).await.map(|_| ()))
+    }
+
+    /// Reads once, without waiting. False when nothing was there.
+    ///
+    /// # Errors
+    /// What the system says; `UnexpectedEof` where the server has closed the connection.
+    pub(crate) fn fill(&self, input: &mut InBuf) -> io::Result<bool> {
+        match on!(self, stream => stream.try_read_buf(input.room())) {
+            Ok(0) => Err(closed_by_server()),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(crate) fn flush(&self, out: &mut OutBuf) -> io::Result<()> {
+        while !out.is_empty() {
+            let mut slices = [io::IoSlice::new(&[])];
+            out.slices(&mut slices);
+            match on!(self, stream => stream.try_write(&slices[0])) {
+                Ok(count) => out.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
