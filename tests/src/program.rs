@@ -101,11 +101,25 @@ impl Program {
         Ok(Outcome { status, out, err })
     }
 
+    /// Kills it: what it has printed on its standard output.
+    ///
+    /// # Errors
+    /// When it has ended by itself before.
+    pub fn kill_for_output(mut self) -> Result<String> {
+        self.end()?;
+        self.out.rest();
+        Ok(self.out.text())
+    }
+
     /// Kills it, as `kill -9` does: no farewell to the server.
     ///
     /// # Errors
     /// When it has ended by itself before.
     pub fn kill(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
         let ended = self.child.try_wait().context("wait")?;
         self.err.more(Duration::ZERO);
         ensure!(ended.is_none(), "`{}` had ended before it was killed:\n{}", self.name, self.err.text());

@@ -1,0 +1,50 @@
+//! Programs that nobody here wrote, as clients and as workers, against our broker; our tools against theirs; and all of it
+//! against Debian's gearmand, which proves the suite.
+
+mod admin;
+mod gaps;
+mod peers;
+mod stories;
+mod tools;
+
+use libtest_mimic::{Arguments, Trial};
+use lineshaft_tests::server::Maker;
+use peers::{Peer, Session};
+use stories::{STORIES, Story, Varies};
+
+fn main() {
+    let mut trials = Vec::new();
+    for broker in Maker::ALL {
+        for story in STORIES {
+            for (worker, client) in pairs(story) {
+                if gaps::gap(broker, worker, client, story.name).is_none() {
+                    trials.push(trial(broker, worker, client, story));
+                }
+            }
+        }
+        for tools in Maker::ALL {
+            trials.extend(admin::trials(broker, tools));
+            trials.extend(tools::trials(broker, tools));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Who meets whom in a story.
+fn pairs(story: &Story) -> Vec<(Peer, Peer)> {
+    match story.varies {
+        Varies::Both => {
+            Peer::ALL.iter().flat_map(|&worker| Peer::ALL.map(|client| (worker, client))).collect()
+        }
+        Varies::Worker => Peer::ALL.map(|worker| (worker, Peer::Gear)).to_vec(),
+        Varies::Client => Peer::ALL.map(|client| (Peer::Gear, client)).to_vec(),
+    }
+}
+
+fn trial(broker: Maker, worker: Peer, client: Peer, story: &'static Story) -> Trial {
+    Trial::test(format!("{broker}::{}::{worker}_to_{client}", story.name), move || {
+        let mut session = Session::new(broker)?;
+        (story.tell)(&mut session, worker, client)?;
+        Ok(session.end()?)
+    })
+}
