@@ -1,9 +1,9 @@
 //! The wire vectors against every way into a server, and the reference runner against our daemon.
 
 use anyhow::{Context, Result, bail};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use lineshaft_tests::server::{Maker, Server};
-use lineshaft_tests::vectors::{self, Arm, DEPARTURES, Tcp, Vector};
+use lineshaft_tests::vectors::{self, Arm, Bare, DEPARTURES, NOT_BY_LINK, Pipe, Tcp, Vector};
 use rustix::process::Signal;
 use std::sync::{Arc, Mutex};
 
@@ -17,9 +17,20 @@ fn main() -> Result<()> {
         for vector in of(maker, &reference, &own) {
             let shared = Arc::clone(shared);
             trials.push(Trial::test(format!("{maker}::{vector}"), move || {
-                let mut arm = shared.arm(&vector)?;
-                vectors::run(&vector, &mut *arm).map_err(|error| format!("{error:#}").into())
+                run(&vector, &mut *shared.arm(&vector)?)
             }));
+        }
+    }
+    for vector in of(Maker::Ours, &reference, &own) {
+        let bare: [(&str, fn(&Vector) -> Result<Bare>); 2] =
+            [("broker", Bare::new), ("broker_byte_by_byte", Bare::byte_by_byte)];
+        for (name, arm) in bare {
+            let vector = vector.clone();
+            trials.push(Trial::test(format!("{name}::{vector}"), move || run(&vector, &mut arm(&vector)?)));
+        }
+        if NOT_BY_LINK.iter().all(|(id, _)| *id != vector.id) {
+            trials
+                .push(Trial::test(format!("pipe::{vector}"), move || run(&vector, &mut Pipe::new(&vector)?)));
         }
     }
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
@@ -27,6 +38,11 @@ fn main() -> Result<()> {
         shared.stop()?;
     }
     conclusion.exit()
+}
+
+fn run(vector: &Vector, arm: &mut dyn Arm) -> Result<(), Failed> {
+    // With its causes.
+    vectors::run(vector, arm).map_err(|error| format!("{error:#}").into())
 }
 
 /// The vectors that servers of one maker must satisfy.

@@ -4,12 +4,17 @@
 //! describes the language. `vectors/own.json`, in the same language, says what this server does where gearmand does less.
 
 mod arm;
+mod bare;
+mod config;
 mod departures;
+mod pipe;
 mod run;
 mod template;
 
 pub use arm::{Arm, Tcp};
-pub use departures::{DEPARTURES, Departure};
+pub use bare::Bare;
+pub use departures::{DEPARTURES, Departure, NOT_BY_LINK};
+pub use pipe::Pipe;
 pub use run::run;
 
 use anyhow::{Context, Result};
@@ -29,7 +34,8 @@ pub struct Vector {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `core`: any server must do this; `edge`: odd input, same answer; `quirk`: debatable; `own`: not in gearmand.
+    /// `core`: any server must do this; `edge`: odd input, same answer; `quirk`: debatable; `own`: not in gearmand;
+    /// `slow`: the same, and takes a minute.
     pub class: String,
     /// What it shows.
     pub description: String,

@@ -1,5 +1,6 @@
 //! The admin protocol through `gearadmin`.
 
+use super::failed;
 use super::peers::{Job, Peer, Session};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
@@ -23,8 +24,7 @@ pub(crate) fn trials(broker: Maker, tools: Maker) -> Vec<Trial> {
     let trial = |&(name, check): &(&'static str, Check)| {
         Trial::test(format!("{broker}::gearadmin_{name}::{}", Peer::Tool(tools)), move || {
             let session = Session::new(broker)?;
-            check(&session, tools)?;
-            Ok(session.end()?)
+            check(&session, tools).and_then(|()| session.end()).map_err(failed)
         })
     };
     CHECKS.iter().map(trial).collect()

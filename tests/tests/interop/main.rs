@@ -7,7 +7,7 @@ mod peers;
 mod stories;
 mod tools;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use lineshaft_tests::server::Maker;
 use peers::{Peer, Session};
 use stories::{STORIES, Story, Varies};
@@ -44,7 +44,11 @@ fn pairs(story: &Story) -> Vec<(Peer, Peer)> {
 fn trial(broker: Maker, worker: Peer, client: Peer, story: &'static Story) -> Trial {
     Trial::test(format!("{broker}::{}::{worker}_to_{client}", story.name), move || {
         let mut session = Session::new(broker)?;
-        (story.tell)(&mut session, worker, client)?;
-        Ok(session.end()?)
+        (story.tell)(&mut session, worker, client).and_then(|()| session.end()).map_err(failed)
     })
+}
+
+/// An error with its causes.
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:#}").into()
 }

@@ -1,5 +1,6 @@
 //! The `gearman` tool's own ways, with worker and client of one maker.
 
+use super::failed;
 use super::peers::{Peer, Session};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
@@ -27,8 +28,7 @@ pub(crate) fn trials(broker: Maker, tools: Maker) -> Vec<Trial> {
     let trial = |&(name, check): &(&'static str, Check)| {
         Trial::test(format!("{broker}::gearman_{name}::{}", Peer::Tool(tools)), move || {
             let session = Session::new(broker)?;
-            check(&session, tools)?;
-            Ok(session.end()?)
+            check(&session, tools).and_then(|()| session.end()).map_err(failed)
         })
     };
     CHECKS.iter().map(trial).collect()
