@@ -166,8 +166,10 @@ impl Broker {
             if function.registrations > 0 || function.running > 0 {
                 to.extend_from_slice(b"ERR there are still connected workers or executing clients\r\n");
             } else {
-                for job in self.queue.jobs_of(*id) {
-                    self.cancel(job, out);
+                if function.total() > 0 {
+                    for job in self.queue.jobs_of(*id) {
+                        self.cancel(job, out);
+                    }
                 }
                 for schedule in self.schedules.of_function(*id) {
                     self.schedules.remove(schedule);

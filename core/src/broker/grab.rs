@@ -52,28 +52,34 @@ impl Broker {
         if served.is_none() {
             out.send(conn, &Response::NoJob);
         }
-        if let Sleep::Woken(function) = sleep
-            && served != Some(function)
-        {
-            self.wake_instead(function, out);
-        }
+        self.hand_on(sleep, served, out);
     }
 
     pub(super) fn pre_sleep(&mut self, conn: ConnId, out: &mut dyn Outbox) {
-        if self.connections.get_mut(conn).all_yours {
-            if self.serve(conn, out).is_none() {
-                self.queue.peers.fall_asleep(&mut self.queue.functions, conn.slot);
-            } else {
-                self.queue.peers.get_mut(conn.slot).sleep = Sleep::Awake;
-            }
-            return;
-        }
-        match self.choose(conn) {
-            Some(job) => {
-                let function = self.queue.job(job).function;
+        let worker = self.queue.peers.get_mut(conn.slot);
+        let sleep = std::mem::replace(&mut worker.sleep, Sleep::Awake);
+        let served = if self.connections.at(conn.slot).all_yours {
+            self.serve(conn, out)
+        } else {
+            let function = self.choose(conn).map(|job| self.queue.job(job).function);
+            if let Some(function) = function {
                 self.send_noop(conn.slot, function, out);
             }
-            None => self.queue.peers.fall_asleep(&mut self.queue.functions, conn.slot),
+            function
+        };
+        if served.is_none() {
+            self.queue.peers.fall_asleep(&mut self.queue.functions, conn.slot);
+        }
+        self.hand_on(sleep, served, out);
+    }
+
+    /// A worker that was in the state `sleep` has turned to `function`, or to nothing: where it had been woken for another
+    /// function, somebody else is woken for that.
+    fn hand_on(&mut self, sleep: Sleep, function: Option<u32>, out: &mut dyn Outbox) {
+        if let Sleep::Woken(woken_for) = sleep
+            && function != Some(woken_for)
+        {
+            self.wake_instead(woken_for, out);
         }
     }
 

@@ -250,7 +250,12 @@ impl Broker {
 
     fn tick(&mut self, out: &mut dyn Outbox) {
         self.fire_schedules(out);
-        while let Some(function) = self.queue.pop_due(self.now.wall.as_secs()) {
+        // All of them first: a job that is pushed at once must be the first in line.
+        let mut due = Vec::new();
+        while let Some(function) = self.queue.pop_due(self.wall()) {
+            due.push(function);
+        }
+        for function in due {
             self.wake(function, out);
         }
         while let Some(job) = self.queue.overdue(self.now.mono) {

@@ -32,13 +32,22 @@ pub(super) struct Schedule {
     pub(super) skipped: u64,
 }
 
+/// Steps of the wall clock back by this many seconds or more set it right; smaller ones are passed over, so that what has
+/// fired does not fire again.
+const CLOCK_SET_BACK: u64 = 3600;
+
+/// What makes two schedules the same: the function, and the unique or (true) the workload.
+type Key = (u32, bool, Bytes);
+
 /// All schedules, by the number in their handle.
 #[derive(Debug, Default)]
 pub(super) struct Schedules {
     by_number: BTreeMap<u64, Schedule>,
-    by_unique: BTreeMap<(u32, Box<[u8]>), u64>,
+    by_key: BTreeMap<Key, u64>,
     times: BTreeSet<(u64, u64)>,
     bytes: u64,
+    /// The latest Unix second at which anybody looked.
+    latest: u64,
 }
 
 impl Schedules {
@@ -67,8 +76,8 @@ impl Schedules {
     fn insert(&mut self, number: u64, schedule: Schedule) {
         self.bytes += schedule.workload.len() as u64;
         self.times.insert((schedule.next, number));
-        if !schedule.unique.is_empty() {
-            self.by_unique.insert((schedule.function, schedule.unique.clone()), number);
+        if let Some(key) = key(schedule.function, &schedule.unique, &schedule.workload) {
+            self.by_key.insert(key, number);
         }
         self.by_number.insert(number, schedule);
     }
@@ -78,7 +87,9 @@ impl Schedules {
         let Some(schedule) = self.by_number.remove(&number) else { return false };
         self.bytes -= schedule.workload.len() as u64;
         self.times.remove(&(schedule.next, number));
-        self.by_unique.remove(&(schedule.function, schedule.unique));
+        if let Some(key) = key(schedule.function, &schedule.unique, &schedule.workload) {
+            self.by_key.remove(&key);
+        }
         true
     }
 
@@ -101,8 +112,9 @@ impl Broker {
         fields: Fields<'_>,
         out: &mut dyn Outbox,
     ) -> Result<(), (ErrorKind, String)> {
-        let unique: Box<[u8]> = submit.unique.into();
-        if let Some(number) = self.schedules.by_unique.get(&(function, unique.clone())) {
+        let (unique, workload): (Box<[u8]>, _) = (submit.unique.into(), submit.workload.to_bytes());
+        let key = key(function, &unique, &workload);
+        if let Some(number) = key.and_then(|key| self.schedules.by_key.get(&key)) {
             // As with jobs: what is there stays as it is. `cancel job` makes room for another.
             self.stats.coalesced += 1;
             let handle = self.handle_of_number(*number);
@@ -117,9 +129,10 @@ impl Broker {
             let text = format!("The limit of {limit} schedules (max_schedules) has been reached: cancel one");
             return Err((ErrorKind::QueueError, text));
         }
-        self.check_room(function, Priority::Normal, unique.len() + submit.workload.len())?;
+        self.check_room(function, Priority::Normal, unique.len() + workload.len())?;
+        self.schedules.latest = self.schedules.latest.max(self.wall());
         let number = self.queue.next_number();
-        let (workload, fields) = (submit.workload.to_bytes(), fields.as_bytes().into());
+        let fields = fields.as_bytes().into();
         let (live, fired, skipped) = (0, 0, 0);
         let schedule = Schedule { function, unique, workload, fields, cron, next, live, fired, skipped };
         self.schedules.insert(number, schedule);
@@ -128,8 +141,28 @@ impl Broker {
         Ok(())
     }
 
+    /// Computes all times anew where the wall clock has been set back far: it was wrong when they were computed.
+    fn reset_schedules(&mut self) {
+        let wall = self.wall();
+        if wall + CLOCK_SET_BACK > self.schedules.latest {
+            self.schedules.latest = self.schedules.latest.max(wall);
+            return;
+        }
+        let Schedules { by_number, times, latest, .. } = &mut self.schedules;
+        *latest = wall;
+        for (number, schedule) in by_number {
+            // Where a line can no longer fall due it stays as it was, and is removed then.
+            if let Ok(next) = next_after(&schedule.cron, wall, &self.config.time_zone) {
+                times.remove(&(schedule.next, *number));
+                times.insert((next, *number));
+                schedule.next = next;
+            }
+        }
+    }
+
     /// Makes the jobs whose time has come. Of times that were missed while nobody looked only the last one counts.
     pub(super) fn fire_schedules(&mut self, out: &mut dyn Outbox) {
+        self.reset_schedules();
         while let Some((at, number)) = self.schedules.times.first().copied()
             && at <= self.wall()
         {
@@ -175,16 +208,26 @@ impl Broker {
     }
 }
 
+/// `None` where no other schedule is the same.
+fn key(function: u32, unique: &[u8], workload: &Bytes) -> Option<Key> {
+    match unique {
+        b"" => None,
+        b"-" => (!workload.is_empty()).then(|| (function, true, workload.clone())),
+        unique => Some((function, false, Bytes::copy_from_slice(unique))),
+    }
+}
+
 /// Reads the five fields; the error says which part is wrong.
 fn parse(fields: Fields<'_>) -> Result<Cron, String> {
     let texts: Vec<&str> = fields
         .fields()
         .map(|field| match std::str::from_utf8(field).map(str::trim) {
             Ok("") => Ok("*"),
-            text => text,
+            Ok(text) if text.contains(char::is_whitespace) => Err(format!("The field '{text}' holds blanks")),
+            Ok(text) => Ok(text),
+            Err(_) => Err("The schedule is not text".to_owned()),
         })
-        .collect::<Result<_, _>>()
-        .map_err(|_| "The schedule is not text".to_owned())?;
+        .collect::<Result<_, _>>()?;
     let [minute, hour, day, month, weekday] = texts[..] else {
         return Err("A schedule has five fields: minute, hour, day of month, month, day of week".into());
     };

@@ -22,9 +22,9 @@ impl Broker {
         out: &mut dyn Outbox,
     ) -> Result<(), (ErrorKind, String)> {
         let Submit { function, unique, background, ref workload, .. } = *submit;
-        if unique.len() > self.limits.max_unique {
-            return Err((Refusal::UNIQUE_TOO_LARGE.kind, Refusal::UNIQUE_TOO_LARGE.text.into()));
-        }
+        // Epoch and scheduled jobs have no foreground form in the protocol.
+        let background = background || !matches!(submit.when, When::Now);
+        self.check_arguments(submit)?;
         if self.draining {
             return Err((ErrorKind::Closed, "The server is being stopped and takes no new jobs".into()));
         }
@@ -55,9 +55,8 @@ impl Broker {
         self.check_room(function_id, priority, unique.len() + workload.len())?;
         let extra = (due > 0 || submit.reducer.is_some()).then(|| {
             let reducer = submit.reducer.map(Into::into);
-            Box::new(Extra { due, reducer, schedule: 0 })
+            Box::new(Extra { due, reducer, ..Extra::default() })
         });
-        let background = background || !matches!(submit.when, When::Now);
         let new = NewJob { function: function_id, unique, priority, background, workload, extra };
         let job = self.queue.add(new, self.wall());
         self.stats.submitted += 1;
@@ -69,6 +68,27 @@ impl Broker {
         out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
         if self.queue.job(job).place != Place::Waiting {
             self.wake(function_id, out);
+        }
+        Ok(())
+    }
+
+    /// What a decoder has enforced already where the submission came as bytes: that the arguments fit into a packet.
+    fn check_arguments(&self, submit: &Submit<'_>) -> Result<(), (ErrorKind, String)> {
+        let refused = |refusal: Refusal| (refusal.kind, refusal.text.to_owned());
+        let reducer = submit.reducer.unwrap_or_default();
+        if submit.unique.len() > self.limits.max_unique {
+            return Err(refused(Refusal::UNIQUE_TOO_LARGE));
+        }
+        if reducer.len() > self.limits.max_unique {
+            return Err(refused(Refusal::REDUCER_TOO_LARGE));
+        }
+        if submit.unique.contains(&0) || reducer.contains(&0) {
+            return Err((ErrorKind::InvalidArgument, "A unique or reducer with a NUL cannot be sent".into()));
+        }
+        let (len, limit) = (submit.workload.len(), self.limits.max_packet);
+        if len > limit {
+            let text = format!("A workload of {len} bytes: the limit (max_packet) is {limit} bytes");
+            return Err((ErrorKind::ArgumentTooLarge, text));
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Broker {
         if self.queue.functions.get(function).sleepers.is_empty() {
             return;
         }
-        let at = self.now.mono + self.config.wake_grace;
+        let at = self.now.mono.saturating_add(self.config.wake_grace);
         self.queue.functions.get_mut(function).wake = Wake { at: Some(at), first, next };
         self.waking.looks.push_back((at, function));
     }
@@ -81,7 +81,8 @@ impl Broker {
         first.map(|job| self.queue.job(job).number)
     }
 
-    /// Wakes up to `count` of the workers that have slept longest; false where nobody slept.
+    /// Wakes up to `count` of the workers that have slept longest; false where nobody slept. Whoever is handed another function's
+    /// job instead does not count.
     fn wake_some(&mut self, function: u32, count: u32, out: &mut dyn Outbox) -> bool {
         if self.draining {
             return false;
@@ -89,18 +90,23 @@ impl Broker {
         let mut woken = 0;
         while woken < count {
             let Some(slot) = self.queue.peers.pop_sleeper(&mut self.queue.functions, function) else { break };
-            woken += 1;
             let connection = self.connections.at(slot);
             if !connection.all_yours {
                 self.send_noop(slot, function, out);
+                woken += 1;
                 continue;
             }
             let conn = connection.id;
             self.queue.peers.get_mut(slot).sleep = Sleep::Awake;
-            if self.serve(conn, out).is_none() {
+            match self.serve(conn, out) {
+                Some(served) if served == function => woken += 1,
+                // What it took is first in its own order; the job that it was to be woken for is still there.
+                Some(_) => {}
                 // Somebody was faster, and there is nothing left: it sleeps on.
-                self.queue.peers.fall_asleep(&mut self.queue.functions, slot);
-                break;
+                None => {
+                    self.queue.peers.fall_asleep(&mut self.queue.functions, slot);
+                    break;
+                }
             }
         }
         woken > 0

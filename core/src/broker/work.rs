@@ -14,6 +14,15 @@ impl Broker {
             return self.not_found(conn, number, work, out);
         };
         if let Work::Status { numerator, denominator } = work {
+            if numerator.contains(&0) {
+                // No packet can have brought it, and none can carry it to the clients.
+                return self.error(
+                    conn,
+                    ErrorKind::InvalidArgument,
+                    "A numerator with a NUL cannot be sent",
+                    out,
+                );
+            }
             self.queue.set_progress(job, Work::progress(numerator, denominator));
         }
         self.tell_listeners(job, handle, work, out);

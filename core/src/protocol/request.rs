@@ -159,7 +159,8 @@ impl Refusal {
     pub(super) const WRONG_MAGIC: Self = Self::new(ErrorKind::InvalidMagic, "Request magic expected");
     /// For a unique above the limit.
     pub const UNIQUE_TOO_LARGE: Self = Self::new(ErrorKind::ArgumentTooLarge, "Unique value too large");
-    const REDUCER_TOO_LARGE: Self = Self::new(ErrorKind::ArgumentTooLarge, "Reducer name too large");
+    /// For a reducer above the limit, which is that of uniques.
+    pub const REDUCER_TOO_LARGE: Self = Self::new(ErrorKind::ArgumentTooLarge, "Reducer name too large");
     // The text is gearmand's, word for word.
     const HANDLE_TOO_LARGE: Self = Self::new(
         ErrorKind::ArgumentTooLarge,

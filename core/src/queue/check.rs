@@ -24,16 +24,31 @@ impl Queue {
             }
         }
         assert_eq!(self.bytes, bytes);
-        for (_, running) in self.running.iter() {
+        for (entry, running) in self.running.iter() {
             assert_eq!(self.jobs[running.job].place, Place::Running);
+            assert_eq!(self.jobs[running.job].running, entry);
+            assert!(self.held(running.worker).any(|job| job == running.job), "a worker knows what it holds");
+            if let Some(deadline) = running.deadline {
+                assert!(self.deadlines.contains(&(deadline, entry)));
+            }
+        }
+        let timed = self.running.iter().filter(|(_, running)| running.deadline.is_some()).count();
+        assert_eq!(self.deadlines.len(), timed, "no timer outlives its job");
+        let waiting = self.jobs.iter().filter(|(_, job)| job.place == Place::Waiting).count();
+        assert_eq!(self.times.len(), waiting);
+        for (_, number, id) in &self.times {
+            assert_eq!(self.jobs[*id].number, *number);
         }
         self.check_functions();
+        self.peers.check(&self.functions);
     }
 
     fn check_functions(&self) {
         let mut seen = 0;
         for (id, function) in self.functions.iter() {
             let mut total = function.running as usize;
+            let running = self.running.iter().filter(|(_, running)| self.jobs[running.job].function == id);
+            assert_eq!(running.count(), total);
             for priority in Priority::ALL {
                 let listed = function.queued[priority.index()].iter(&self.jobs);
                 let listed = listed.inspect(|job| {

@@ -28,7 +28,7 @@ pub(crate) enum Place {
 enum Body {
     /// Unique and workload in one allocation.
     Small(Box<[u8]>),
-    /// A workload that is shared with the buffer it was read into.
+    /// A workload that is shared with the buffer it was read into, or a unique beyond what peers are allowed by default.
     Large(Box<Large>),
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Extra {
     pub(crate) reducer: Option<Box<[u8]>>,
     /// The number of the schedule that made the job; 0 for none.
     pub(crate) schedule: u64,
+    /// The number of the job made last when this one was given back: it stands in line behind that one; 0 for never.
+    pub(crate) turn: u64,
 }
 
 /// A unit of work, from its submission to its end.
@@ -97,7 +99,7 @@ pub(crate) struct NewJob<'a> {
 impl Job {
     pub(crate) fn new(number: u64, new: NewJob<'_>) -> Self {
         let NewJob { function, unique, priority, background, workload, extra } = new;
-        let body = if workload.len() < Data::SHARE_FROM {
+        let body = if workload.len() < Data::SHARE_FROM && unique.len() <= usize::from(u16::MAX) {
             let mut bytes = Vec::with_capacity(unique.len() + workload.len());
             bytes.extend_from_slice(unique);
             bytes.extend_from_slice(workload);
@@ -113,6 +115,7 @@ impl Job {
             links: Links::LOOSE,
             listeners: List::new(),
             running: NONE,
+            // Not looked at where the unique has an allocation of its own, as one that does not fit has.
             unique_len: unique.len() as u16,
             returns: 0,
             place: Place::Queued,
@@ -167,6 +170,11 @@ impl Job {
 
     pub(crate) fn due(&self) -> u64 {
         self.extra.as_ref().map_or(0, |extra| extra.due)
+    }
+
+    /// What tells its place in line among the jobs of its function and priority: its number, or when it was given back.
+    pub(crate) fn turn(&self) -> u64 {
+        self.extra.as_ref().map_or(0, |extra| extra.turn).max(self.number)
     }
 
     pub(crate) fn reducer(&self) -> Option<&[u8]> {

@@ -215,7 +215,7 @@ impl Queue {
         };
         match due {
             // Due jobs keep the place that their submission gave them.
-            Some((number, id)) if listed == NONE || *number < self.jobs[listed].number => Some(*id),
+            Some((number, id)) if listed == NONE || *number <= self.jobs[listed].turn() => Some(*id),
             _ => (listed != NONE).then_some(listed),
         }
     }
@@ -276,7 +276,10 @@ impl Queue {
     /// Puts a running job back at the end of its queue; its progress is forgotten.
     pub(crate) fn give_back(&mut self, id: u32, wall: u64) {
         self.release(id);
-        self.jobs[id].returns = self.jobs[id].returns.saturating_add(1);
+        let turn = self.last_number;
+        let job = &mut self.jobs[id];
+        job.returns = job.returns.saturating_add(1);
+        job.extra.get_or_insert_default().turn = turn;
         self.enqueue(id, wall);
     }
 

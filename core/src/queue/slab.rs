@@ -50,13 +50,12 @@ impl<T> Slab<T> {
                 let number = self.chunks.len() as u32;
                 self.chunks.push(Chunk { entries: Vec::new(), free: NONE, used: 0 });
                 self.roomy.push(number);
-                self.spare += 1;
                 number
             }
         };
         let chunk = &mut self.chunks[number as usize];
-        if chunk.used == 0 {
-            self.spare = self.spare.saturating_sub(1);
+        if chunk.used == 0 && chunk.entries.capacity() > 0 {
+            self.spare -= 1;
         }
         chunk.used += 1;
         let offset = if chunk.free != NONE {

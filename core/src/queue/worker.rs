@@ -15,6 +15,9 @@ pub(crate) enum OfWorker {}
 #[derive(Debug)]
 pub(crate) enum Asleep {}
 
+/// How many CAN_DOs of one worker for one function are counted; more of them change nothing.
+const MAX_COUNT: u32 = 16;
+
 /// A worker's CAN_DO.
 #[derive(Debug)]
 pub(crate) struct Registration {
@@ -22,7 +25,7 @@ pub(crate) struct Registration {
     pub(crate) function: u32,
     /// How long a job may take, in milliseconds; 0 for no limit.
     pub(crate) timeout: u64,
-    /// How often it has been sent.
+    /// How often it has been sent, up to [`MAX_COUNT`].
     pub(crate) count: u32,
     /// Stands in the function's list of sleepers rather than in the worker's list of loose ones.
     among_sleepers: bool,
@@ -144,12 +147,14 @@ impl Peers {
 
     /// CAN_DO. The function registered last is served first.
     pub(crate) fn register(&mut self, functions: &mut Functions, slot: u32, function: u32, timeout: u64) {
-        functions.get_mut(function).registrations += 1;
         let Self { by_slot, registrations: Registrations { slab, by_pair } } = self;
         let Some(worker) = &mut by_slot[slot as usize] else { return };
         let id = match by_pair.get(&pair(slot, function)) {
             Some(id) => {
-                slab[*id].count += 1;
+                if slab[*id].count < MAX_COUNT {
+                    slab[*id].count += 1;
+                    functions.get_mut(function).registrations += 1;
+                }
                 slab[*id].timeout = timeout;
                 worker.registrations.remove(slab, *id);
                 *id
@@ -165,6 +170,7 @@ impl Peers {
                     asleep: Links::LOOSE,
                 });
                 by_pair.insert(pair(slot, function), id);
+                functions.get_mut(function).registrations += 1;
                 worker.abilities += 1;
                 worker.loose.push_back(slab, id);
                 id
@@ -286,6 +292,36 @@ impl Peers {
         if worker.abilities > 1 {
             worker.registrations.remove(slab, *id);
             worker.registrations.push_back(slab, *id);
+        }
+    }
+}
+
+#[cfg(any(test, debug_assertions))]
+impl Peers {
+    /// Walks all registrations and compares what is said twice.
+    ///
+    /// # Panics
+    /// Where two places disagree.
+    pub(super) fn check(&self, functions: &Functions) {
+        let Registrations { slab, by_pair } = &self.registrations;
+        assert_eq!(slab.len(), by_pair.len());
+        for (slot, worker) in self.by_slot.iter().enumerate() {
+            let Some(worker) = worker else { continue };
+            let mine: Vec<u32> = worker.registrations.iter(slab).collect();
+            assert_eq!(mine.len(), worker.abilities as usize);
+            assert!(mine.iter().all(|id| slab[*id].worker as usize == slot));
+            let loose = mine.iter().filter(|id| !slab[**id].among_sleepers).count();
+            assert_eq!(worker.loose.iter(slab).count(), loose);
+            assert!(
+                worker.sleep != Sleep::Asleep || loose == 0,
+                "whoever sleeps can be woken for all it can do"
+            );
+        }
+        for (id, function) in functions.iter() {
+            let of_function = || slab.iter().filter(|(_, registration)| registration.function == id);
+            assert_eq!(of_function().map(|(_, r)| r.count).sum::<u32>(), function.registrations);
+            let asleep = of_function().filter(|(_, registration)| registration.among_sleepers).count();
+            assert_eq!(function.sleepers.iter(slab).count(), asleep);
         }
     }
 }

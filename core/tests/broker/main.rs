@@ -1,0 +1,12 @@
+//! The broker, told stories: peers in words, time in hand, every answer compared byte for byte.
+
+mod admin;
+mod all_yours;
+mod coalesce;
+mod handing;
+mod life;
+mod limits;
+mod schedule;
+mod story;
+mod timing;
+mod wake;
