@@ -58,7 +58,7 @@ fn run(options: &Options) -> Result<()> {
     let settings = settings(options, &plan);
     let report = Report { rows: plan.run()?, variants: plan.variants };
     if options.server_cores > 1 {
-        print!("{}", table::rates(&report));
+        print!("{}", table::more_cores(&report));
     } else {
         print!("{}", table::costs(&report));
     }

@@ -115,6 +115,17 @@ impl Report {
         Some(self.value(row, Kind::Ours)? / other)
     }
 
+    /// The rate of each server with several cores, as a multiple of its rate with one.
+    pub(crate) fn gains(&self, row: &Row) -> impl Iterator<Item = (Variant, f64)> {
+        let rate = |column: usize| Some(row.columns[column].as_ref()?.jobs.as_ref()?.rate);
+        self.variants.iter().enumerate().filter(|(_, variant)| variant.cores > 1).filter_map(
+            move |(column, variant)| {
+                let one = rate(self.column(variant.kind)?)?;
+                Some((*variant, rate(column)? / one))
+            },
+        )
+    }
+
     /// Each target of a row.
     pub(crate) fn verdicts(&self, row: &Row) -> Vec<Verdict> {
         row.line.targets.iter().map(|target| self.verdict(row, *target)).collect()

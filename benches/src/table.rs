@@ -30,7 +30,7 @@ pub(crate) fn costs(report: &Report) -> String {
 }
 
 /// Rates and latencies, one line for each server.
-pub(crate) fn rates(report: &Report) -> String {
+fn rates(report: &Report) -> String {
     let mut text = format!(
         "{:TITLE$} {:>11} {:>10} {:>9} {:>9} {:>9} {:>10} {:>7} {:>6}\n",
         "latency in us", "", "jobs/s", "p50", "p90", "p99", "longest", "server", "load"
@@ -54,6 +54,24 @@ pub(crate) fn rates(report: &Report) -> String {
             title = "";
         }
     }
+    text
+}
+
+/// Rates and latencies with one core and with several, and below them what several have brought.
+pub(crate) fn more_cores(report: &Report) -> String {
+    let mut text = rates(report);
+    for row in &report.rows {
+        let gains = report.gains(row).map(|(variant, gain)| format!("{} {gain:.2}", variant.name()));
+        let gains = gains.collect::<Vec<_>>().join(", ");
+        let _ = write!(text, "\n{:TITLE$}  rate over that with one core: {gains}", row.line.title);
+        let ours = report.gains(row).find(|(variant, _)| variant.kind == Kind::Ours);
+        text.push_str(match ours {
+            Some((_, gain)) if gain >= 1.0 => "; target of ours, at least 1: met",
+            Some(_) => "; target of ours, at least 1: NOT MET",
+            None => "",
+        });
+    }
+    text.push('\n');
     text
 }
 
