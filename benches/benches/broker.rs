@@ -60,7 +60,7 @@ impl House {
     }
 
     fn request(&mut self, conn: ConnId, request: Request<'_>) {
-        self.broker.handle(NOW, Input::Received { conn, frame: Frame::Request(request) }, &mut self.desk);
+        self.broker.handle(NOW, Input::Received { conn, frame: &Frame::Request(request) }, &mut self.desk);
     }
 
     fn submit(&mut self, unique: &[u8], background: bool) {

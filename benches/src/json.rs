@@ -24,6 +24,7 @@ fn line(report: &Report, row: &Row) -> Value {
             Unit::Millis => "ms",
             Unit::Bytes => "bytes",
             Unit::Packets => "packets_per_job",
+            Unit::JobsPerSecond => "jobs_per_cpu_second",
         },
         "servers": servers.collect::<Map<_, _>>(),
         "ratio_to_tuned": report.ratio(row, Kind::Tuned),

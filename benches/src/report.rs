@@ -141,6 +141,9 @@ impl Report {
             Target::AtMost(most) => {
                 Verdict { target: format!("at most {most}"), met: ours.map(|ours| ours <= most) }
             }
+            Target::AtLeast(least) => {
+                Verdict { target: format!("at least {least}"), met: ours.map(|ours| ours >= least) }
+            }
             Target::FlatTo(id) => {
                 let other = self.rows.iter().find(|row| row.line.id == id);
                 let other = other.and_then(|row| self.value(row, Kind::Ours));

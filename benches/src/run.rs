@@ -36,21 +36,14 @@ impl Plan {
                 for place in 0..self.variants.len() {
                     let column = (place + round) % self.variants.len();
                     let variant = self.variants[column];
-                    if !takes_part(scenario, variant.kind, round) {
-                        continue;
+                    if takes_part(scenario, variant.kind, round) {
+                        for (line, figure) in self.once(scenario, variant)?.into_iter().enumerate() {
+                            figures[line][column].push(figure);
+                        }
                     }
-                    for (line, figure) in self.once(scenario, variant)?.into_iter().enumerate() {
-                        let id = scenario.lines[line].id;
-                        eprintln!(
-                            "{:4} s  round {} of {}  {id}: {} {:.2}",
-                            begun.elapsed().as_secs(),
-                            round + 1,
-                            self.rounds,
-                            variant.name(),
-                            figure.value,
-                        );
-                        figures[line][column].push(figure);
-                    }
+                }
+                if round < scenario.rounds {
+                    self.tell(begun.elapsed().as_secs(), round, scenario, figures);
                 }
             }
         }
@@ -67,6 +60,22 @@ impl Plan {
             .collect())
     }
 
+    /// Shows what the round has brought.
+    fn tell(&self, seconds: u64, round: usize, scenario: &Scenario, figures: &[Vec<Vec<Figure>>]) {
+        for (line, columns) in scenario.lines.iter().zip(figures) {
+            let last = self.variants.iter().zip(columns).filter_map(|(variant, rounds)| {
+                rounds.get(round).map(|figure| format!(" {} {:.2}", variant.name(), figure.value))
+            });
+            eprintln!(
+                "{seconds:4} s, {} of {}: {}{}",
+                round + 1,
+                self.rounds,
+                line.id,
+                last.collect::<String>()
+            );
+        }
+    }
+
     fn once(&self, scenario: &Scenario, variant: Variant) -> Result<Vec<Figure>> {
         let place = |error| format!("{}, {}: {error}", scenario.lines[0].id, variant.name());
         let mut server = Server::start(&self.programs, variant, &self.cores).map_err(place)?;
@@ -81,7 +90,7 @@ fn takes_part(scenario: &Scenario, kind: Kind, round: usize) -> bool {
     round < scenario.rounds
         && match (scenario.who, kind) {
             (Who::DefaultsOnce, Kind::Gearmand) => round == 0,
-            (Who::NotDefaults, Kind::Gearmand) => false,
+            (Who::NotDefaults, Kind::Gearmand) | (Who::OursOnly, Kind::Gearmand | Kind::Tuned) => false,
             _ => true,
         }
 }

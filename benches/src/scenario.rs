@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Drain, Manner, RoundTrip, Status, Submit, Template, Visit, Workers};
+use crate::load::{Drain, Manner, RoundTrip, Status, Submit, Template, Visit, Workers, in_process};
 use crate::measure::{Load, Measured, Window, apply, measure};
 use crate::net::Net;
 use crate::server::{Kind, Server};
@@ -27,6 +27,8 @@ pub(crate) enum Unit {
     Bytes,
     /// Packets for one job.
     Packets,
+    /// Jobs for each second of CPU time.
+    JobsPerSecond,
 }
 
 /// What the design asks of us.
@@ -36,6 +38,8 @@ pub(crate) enum Target {
     OfTuned(f64),
     /// At most this.
     AtMost(f64),
+    /// At least this.
+    AtLeast(f64),
     /// Not above our own figure in this other line; less than a quarter more means nothing.
     FlatTo(&'static str),
 }
@@ -59,6 +63,8 @@ pub(crate) enum Who {
     DefaultsOnce,
     /// gearmand with its defaults not at all: it would need minutes, or is no comparison.
     NotDefaults,
+    /// Nobody else can.
+    OursOnly,
 }
 
 /// Work for one fresh server, which gives the figures of one or more lines.
@@ -241,6 +247,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
         Stage::status,
     ),
+    Scenario {
+        who: Who::OursOnly,
+        ..scenario(
+            &[Line {
+                id: "in-process",
+                title: "in process, no socket: submit, grab, complete",
+                unit: Unit::JobsPerSecond,
+                targets: &[Target::AtLeast(1_500_000.0)],
+            }],
+            // The library within this program, not the daemon.
+            |stage| Ok(vec![Figure { value: in_process(WORKLOAD, stage.time)?, measured: None }]),
+        )
+    },
     scenario(
         &[us("depth-functions", "submit, 8 x 32, over 20,000 functions", &[Target::FlatTo("submit")])],
         |stage| stage.submit(8, 32, Template::background_spread(WORKLOAD), 20_000),

@@ -93,6 +93,7 @@ const fn unit(unit: Unit) -> &'static str {
         Unit::Millis => "ms",
         Unit::Bytes => "B",
         Unit::Packets => "",
+        Unit::JobsPerSecond => "job/s",
     }
 }
 
