@@ -1,0 +1,48 @@
+//! `gearmand`.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::daemon;
+use crate::exit::{Exit, Failure};
+use crate::options::choices::{Choices, Program};
+use crate::options::parse::{Rules, parse};
+use crate::options::{Source, gearmand, help};
+use crate::surroundings;
+
+/// Runs gearmand until it is told to stop.
+pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
+    match run(words) {
+        Ok(code) => code,
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("{name}: {}", failure.text);
+            }
+            failure.exit.classic()
+        }
+    }
+}
+
+fn run(words: &[OsString]) -> Result<ExitCode, Failure> {
+    let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
+    let flags = gearmand::on_command_line();
+    let given = parse(&flags, words, &rules)?;
+    let asked = |name: &str| given.iter().any(|given| given.name == name);
+    if asked("help") {
+        write!(io::stdout(), "Allowed options:\n\n{}", help::render(&flags))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if asked("version") {
+        writeln!(
+            io::stdout(),
+            "\ngearmand {} - Lineshaft, the Gearman job system",
+            env!("CARGO_PKG_VERSION")
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let only_check = asked("check-args");
+    let choices = Choices::resolve(Program::Gearmand, given, &surroundings::variable)?;
+    let settings = daemon::settings::Settings::read(&choices)?;
+    if only_check { Ok(Exit::Done.classic()) } else { daemon::run(settings) }
+}

@@ -1,0 +1,185 @@
+//! The daemon: from its settings to its end.
+
+pub(crate) mod detach;
+pub(crate) mod log;
+pub(crate) mod pid_file;
+pub(crate) mod privileges;
+pub(crate) mod settings;
+pub(crate) mod signals;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use lineshaft::broker::Config;
+use lineshaft::error::ErrorKind;
+use lineshaft::net::Address;
+use lineshaft::protocol::Limits;
+use lineshaft::server::{Keepalive, Server, ServerLimits};
+
+use crate::exit::{Exit, Failure, reason};
+use crate::options::choices::Program;
+use crate::{places, surroundings};
+use detach::Detached;
+use log::Log;
+use pid_file::PidFile;
+use settings::{Listen, Settings};
+use signals::{Signals, Wish};
+
+/// Runs the server until a signal ends it. The order is gearmand's: descriptors, user, terminal, signals, pid file, log,
+/// and only then the port.
+pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
+    let detached = Detached::enter()?;
+    if settings.daemon && detached.is_none() {
+        return detach::start_again();
+    }
+    privileges::allow_descriptors(settings.descriptors)?;
+    if let Some(user) = &settings.user {
+        privileges::become_user(user)?;
+    }
+    let signals = Signals::block()?;
+    let pid_file = write_pid_file(&settings)?;
+    let (log, problem) = Log::open(&settings.log_file);
+    if let Some(problem) = problem {
+        eprintln!("{}: {problem}", settings.name);
+    }
+    log.install(settings.level, settings.log_format);
+    tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
+    tracing::debug!(
+        "Starting up with pid {}, verbose is set to {}",
+        std::process::id(),
+        settings.level.name()
+    );
+    let server = start(&settings)?;
+    if let Some(detached) = detached {
+        detached.ready().map_err(|error| Failure::system("cannot leave the terminal", &error))?;
+    }
+    for address in server.addresses() {
+        tracing::debug!("Listening on {address}");
+        if settings.program == Program::Serve {
+            eprintln!("{}: listening on {address}", settings.name);
+        }
+    }
+    serve(server, &settings, &signals, &log);
+    drop(pid_file);
+    tracing::debug!("Shutdown complete");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file that was not asked for need not be writable.
+fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
+    let Some(path) = &settings.pid_file else { return Ok(None) };
+    match PidFile::create(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(_) if !settings.pid_file_is_named => Ok(None),
+        Err(error) => {
+            let (path, why) = (path.display(), reason(&error));
+            let text = format!("Could not open pid file for writing: {path}({why}) ({why})");
+            Err(Failure::new(Exit::System, text))
+        }
+    }
+}
+
+fn start(settings: &Settings) -> Result<Server, Failure> {
+    let limits = Limits { max_packet: settings.max_packet, ..Limits::default() };
+    let server_limits =
+        ServerLimits { max_connections: settings.max_connections, max_output: settings.max_output };
+    // Nobody outside can know them, so nobody can choose names that meet in the tables.
+    let random = RandomState::new();
+    let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
+    let mut builder = Server::builder()
+        .threads(settings.threads)
+        .backlog(settings.backlog)
+        .broker(broker)
+        .limits(limits)
+        .server_limits(server_limits);
+    if let Some(keepalive) = settings.keepalive {
+        let seconds = |value: Option<u32>| value.map(|value| Duration::from_secs(value.into()));
+        let (idle, interval) = (seconds(keepalive.idle), seconds(keepalive.interval));
+        builder = builder.keepalive(Keepalive { idle, interval, count: keepalive.count });
+    }
+    for address in addresses(settings)? {
+        builder = builder.listen(address);
+    }
+    builder.start().map_err(|error| {
+        let exit = if error.kind() == ErrorKind::InvalidArgument { Exit::Usage } else { Exit::System };
+        Failure::new(exit, format!("{error}; choose another address, port or setting"))
+    })
+}
+
+/// What to listen on. Waits for a port that is still in use by a server that is about to end.
+fn addresses(settings: &Settings) -> Result<Vec<Address>, Failure> {
+    let unix = settings.unix.iter().cloned().map(Address::Unix);
+    let host = match &settings.listen {
+        Listen::Unix(path) => return Ok(unix.chain([Address::Unix(path.clone())]).collect()),
+        Listen::Host(host) => Some(host.as_str()),
+        Listen::Everywhere => None,
+    };
+    let usage = |why: String| Failure::new(Exit::Usage, why);
+    let port = places::port(&settings.port).map_err(usage)?;
+    let found = places::addresses(host, port).map_err(|why| Failure::new(Exit::System, why))?;
+    wait_until_free(&found, settings.bind_patience);
+    Ok(found.into_iter().map(Address::from).chain(unix).collect())
+}
+
+/// gearmand's pauses between its attempts: 1, 2, 4, 6, 9 seconds, until `patience` is used up.
+fn wait_until_free(addresses: &[SocketAddr], patience: Duration) {
+    const PAUSES: [u64; 5] = [1, 2, 4, 6, 9];
+    let end = surroundings::instant() + patience;
+    for pause in PAUSES.map(Duration::from_secs) {
+        let is_taken = |address: &&SocketAddr| {
+            TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+        };
+        let Some(taken) = addresses.iter().find(is_taken) else { return };
+        let left = end.saturating_duration_since(surroundings::instant());
+        if left.is_zero() {
+            return;
+        }
+        tracing::warn!("{taken} is in use; trying again");
+        surroundings::pause(pause.min(left));
+    }
+}
+
+/// Serves until a signal says that this is enough.
+fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
+    let mut server = Some(server);
+    loop {
+        match (signals.next(), server.take()) {
+            (Wish::Stop, Some(server)) => return server.stop(),
+            (Wish::Stop, None) => {
+                // Jobs are being waited for, by a thread that has the server.
+                settings.sockets().for_each(remove_socket);
+                return;
+            }
+            (Wish::Drain, Some(server)) => drain(server, settings.drain_deadline),
+            (Wish::Drain, None) => {}
+            (Wish::Reopen, kept) => {
+                log.reopen();
+                server = kept;
+            }
+        }
+    }
+}
+
+/// Waits on a thread of its own, so that a second signal can end the waiting.
+fn drain(server: Server, deadline: Option<Duration>) {
+    let wait = move || {
+        if !server.finish(deadline) {
+            tracing::warn!("--drain-deadline has passed; the jobs that are left are dropped");
+        }
+        signals::stop_self();
+    };
+    if let Err(error) = thread::Builder::new().name("lineshaft-drain".into()).spawn(wait) {
+        tracing::error!("cannot wait for the jobs: {error}; stopping at once");
+        signals::stop_self();
+    }
+}
+
+fn remove_socket(path: &Path) {
+    // Nobody is left to be told that it stays.
+    let _ = std::fs::remove_file(path);
+}

@@ -1,0 +1,250 @@
+//! What holds in the end: command line over environment over file over defaults, each value with where it came from.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::parse::check;
+use super::{Flag, Given, Refusal, Source, Standing, Takes, config_file, gearmand, refuse};
+
+/// As whom the server has been started: decides the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// By the name `gearmand`.
+    Gearmand,
+    /// As `lineshaft serve`.
+    Serve,
+}
+
+/// The value of every option that has one.
+#[derive(Debug)]
+pub(crate) struct Choices {
+    program: Program,
+    given: Vec<Given>,
+}
+
+/// Reads one environment variable.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Options of which only the command line speaks.
+const ONLY_ON_COMMAND_LINE: [&str; 3] = ["help", "version", "check-args"];
+
+impl Choices {
+    /// Puts together what the command line has `given`, what the environment says, the configuration file that these name
+    /// (or the default one), and the defaults.
+    pub(crate) fn resolve(
+        program: Program,
+        given: Vec<Given>,
+        env: Environment<'_>,
+    ) -> Result<Self, Refusal> {
+        let mut choices = Self { program, given };
+        let flags = gearmand::on_command_line();
+        for flag in flags.iter().filter(|flag| !ONLY_ON_COMMAND_LINE.contains(&flag.long)) {
+            if let Some(given) = from_environment(flag, env)? {
+                choices.add(given);
+            }
+        }
+        choices.read_file()?;
+        if let Some(port) = env("GEARMAND_PORT") {
+            // gearmand reads it only where nothing else has set the port.
+            let source = Source::Environment("GEARMAND_PORT".into());
+            choices.add(Given { name: "port", value: Some(port), source });
+        }
+        for flag in &flags {
+            if let Some(default) = default_of(flag, program) {
+                choices.add(Given { name: flag.long, value: Some(default.into()), source: Source::Default });
+            }
+        }
+        choices.refuse_what_is_missing(&flags)?;
+        Ok(choices)
+    }
+
+    /// Adds what no stronger source has said.
+    fn add(&mut self, given: Given) {
+        if self.find(given.name).is_none() {
+            self.given.push(given);
+        }
+    }
+
+    fn read_file(&mut self) -> Result<(), Refusal> {
+        let default = default_of(gearmand::find("config-file"), self.program);
+        let named = self.find("config-file").and_then(|given| given.value.clone());
+        let Some(path) = named.clone().or(default.map(OsString::from)) else { return Ok(()) };
+        let path = PathBuf::from(path);
+        match config_file::read(&path, &gearmand::in_file())? {
+            Some(given) => given.into_iter().for_each(|given| self.add(given)),
+            None if named.is_some() => {
+                return refuse(format!(
+                    "Could not open configuration file. ({}: no such file)",
+                    path.display()
+                ));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_what_is_missing(&self, flags: &[&'static Flag]) -> Result<(), Refusal> {
+        for flag in flags {
+            let (Standing::Missing(why), Some(given)) = (flag.standing, self.find(flag.long)) else {
+                continue;
+            };
+            return refuse(format!("{} ({}) cannot be used: {why}", flag.name(), given.source));
+        }
+        Ok(())
+    }
+
+    /// What holds for the option `name`, and where that was said; `None` where it has neither been given nor a default.
+    pub(crate) fn find(&self, name: &str) -> Option<&Given> {
+        self.given.iter().find(|given| given.name == name)
+    }
+
+    /// True where the switch `name` has been given.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The value of the option `name`, as bytes.
+    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
+        self.find(name)?.value.as_deref()
+    }
+
+    /// The value of the option `name` as a path.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.value(name).map(|value| Path::new(value).to_owned())
+    }
+
+    /// The value of the option `name`, which has to be UTF-8.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match value.to_str() {
+            Some(text) => Ok(Some(text)),
+            None => refuse(format!("the argument ('{}') for option '--{name}' is invalid", value.display())),
+        }
+    }
+
+    /// The number that the option `name` has; its range has been checked with the table.
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.value(name).and_then(super::parse::number)
+    }
+
+    /// As whom the server has been started.
+    pub(crate) const fn program(&self) -> Program {
+        self.program
+    }
+
+    /// Every option that can be used, in the order of the table, with what holds for it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static Flag, Option<&Given>)> {
+        gearmand::on_command_line()
+            .into_iter()
+            .filter(|flag| flag.standing == Standing::Works && !ONLY_ON_COMMAND_LINE.contains(&flag.long))
+            .map(|flag| (flag, self.find(flag.long)))
+    }
+}
+
+fn default_of(flag: &Flag, program: Program) -> Option<&'static str> {
+    match (program, flag.serve_default) {
+        (Program::Serve, Some(default)) => default,
+        _ if matches!(flag.standing, Standing::Missing(_)) => None,
+        _ => flag.default,
+    }
+}
+
+/// The environment variable of an option: `LINESHAFT_MAX_PACKET` for `--max-packet`.
+pub(crate) fn variable(flag: &Flag) -> String {
+    format!("LINESHAFT_{}", flag.long.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn from_environment(flag: &'static Flag, env: Environment<'_>) -> Result<Option<Given>, Refusal> {
+    let name = variable(flag);
+    let Some(value) = env(&name) else { return Ok(None) };
+    let source = Source::Environment(name);
+    let value = match (flag.takes, value.to_str()) {
+        (Takes::Nothing, Some("" | "0" | "no" | "false" | "off")) => return Ok(None),
+        (Takes::Nothing, Some("1" | "yes" | "true" | "on")) => None,
+        (Takes::Nothing, _) => {
+            return refuse(format!("{source}: '{}' is neither yes nor no", value.display()));
+        }
+        _ => Some(value),
+    };
+    let given = Given { name: flag.long, value, source };
+    check(flag, &given).map_err(|Refusal(why)| Refusal(format!("{}: {why}", given.source)))?;
+    Ok(Some(given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::parse::{Rules, parse};
+
+    fn resolve(program: Program, words: &[&str], vars: &[(&str, &str)]) -> Result<Choices, String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
+        let given = parse(&gearmand::on_command_line(), &words, &rules).map_err(|why| why.0)?;
+        let env =
+            |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| OsString::from(value));
+        Choices::resolve(program, given, &env).map_err(|why| why.0)
+    }
+
+    fn port(words: &[&str], vars: &[(&str, &str)]) -> (String, String) {
+        let choices = resolve(Program::Serve, words, vars).unwrap();
+        let given = choices.find("port").unwrap();
+        (given.value.as_ref().unwrap().to_str().unwrap().to_owned(), given.source.to_string())
+    }
+
+    #[test]
+    fn the_stronger_source_wins_and_is_named() {
+        let file = std::env::temp_dir().join(format!("lineshaft-choices-{}", std::process::id()));
+        std::fs::write(&file, "--port 3 --threads 7").unwrap();
+        let named = file.to_str().unwrap();
+        let ours = ("LINESHAFT_PORT", "2");
+        let theirs = ("GEARMAND_PORT", "4");
+        let flags = ["--port", "1", "--config-file", named];
+        assert_eq!(port(&flags, &[ours, theirs]), ("1".into(), "flag".into()));
+        assert_eq!(port(&flags[2..], &[ours, theirs]), ("2".into(), "environment LINESHAFT_PORT".into()));
+        assert_eq!(port(&flags[2..], &[theirs]), ("3".into(), format!("file {named}")));
+        assert_eq!(port(&[], &[theirs]), ("4".into(), "environment GEARMAND_PORT".into()));
+        assert_eq!(port(&[], &[("LINESHAFT_CONFIG_FILE", named)]), ("3".into(), format!("file {named}")));
+        assert_eq!(port(&[], &[]), ("4730".into(), "default".into()));
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        let why = resolve(Program::Gearmand, &["--config-file", "/nonexistent/file"], &[]).unwrap_err();
+        assert!(why.starts_with("Could not open configuration file."), "{why}");
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_program() {
+        let as_gearmand = resolve(Program::Gearmand, &[], &[]).unwrap();
+        assert_eq!(as_gearmand.value("log-file"), Some("/var/log/gearmand.log".as_ref()));
+        assert_eq!(as_gearmand.value("listen"), None);
+        let as_serve = resolve(Program::Serve, &[], &[]).unwrap();
+        assert_eq!(as_serve.value("log-file"), Some("stderr".as_ref()));
+        assert_eq!(as_serve.value("listen"), Some("127.0.0.1".as_ref()));
+        assert_eq!(as_serve.value("pid-file"), None);
+    }
+
+    #[test]
+    fn parts_that_are_not_there_are_refused_wherever_they_are_asked_for() {
+        for words in [&["--ssl"][..], &["--libsqlite3-db", "x"], &["--http-port", "80"], &["--syslog"]] {
+            let why = resolve(Program::Gearmand, words, &[]).unwrap_err();
+            assert!(why.starts_with(&format!("{} (flag) cannot be used: this build ", words[0])), "{why}");
+        }
+        let why = resolve(Program::Serve, &[], &[("LINESHAFT_SSL", "1")]).unwrap_err();
+        assert!(why.starts_with("--ssl (environment LINESHAFT_SSL) cannot be used: "), "{why}");
+    }
+
+    #[test]
+    fn switches_in_the_environment_say_yes_or_no() {
+        assert!(resolve(Program::Serve, &[], &[("LINESHAFT_KEEPALIVE", "yes")]).unwrap().is_set("keepalive"));
+        assert!(!resolve(Program::Serve, &[], &[("LINESHAFT_KEEPALIVE", "0")]).unwrap().is_set("keepalive"));
+        let why = resolve(Program::Serve, &[], &[("LINESHAFT_KEEPALIVE", "5")]).unwrap_err();
+        assert_eq!(why, "environment LINESHAFT_KEEPALIVE: '5' is neither yes nor no");
+        let why = resolve(Program::Serve, &[], &[("LINESHAFT_THREADS", "x")]).unwrap_err();
+        assert_eq!(
+            why,
+            "environment LINESHAFT_THREADS: the argument ('x') for option '--threads' is invalid"
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! The options of gearmand, and those that we add to them. `lineshaft serve` takes all of them as well.
+
+use super::{Flag, NO_LETTER, NO_TLS, flag};
+
+const U32: i64 = u32::MAX as i64;
+const I32: i64 = i32::MAX as i64;
+/// The largest number of bytes an option takes: 1 TiB, so that no sum of them overflows.
+const BYTES: i64 = 1 << 40;
+
+pub(crate) const NO_QUEUE: &str =
+    "this build has the builtin queue only, which is in memory; leave the option out.";
+pub(crate) const NO_HTTP: &str = "this build has no HTTP; leave the option out.";
+const NO_SYSLOG: &str = "this build cannot log to syslog; use --log-file, or stderr under a service manager.";
+
+/// The table, in the order of the help.
+static GEARMAND: &[Flag] = &[
+    flag("backlog", 'b', "Connections that the kernel may hold until they are accepted.").number("N", -1, I32).or("1024"),
+    flag("daemon", 'd', "Leave the terminal and run in the background. Returns when the port is bound, or with an error."),
+    flag("exceptions", NO_LETTER, "Forward exceptions of workers to every client, not only to those that ask for them."),
+    flag("file-descriptors", 'f', "Descriptors that the process may have open. Default is what the system allows.").number("N", 1, U32),
+    flag("help", 'h', "Print this text."),
+    flag("job-retries", 'j', "Times that a job is tried until it is dropped and its clients are told that it failed. 0 and -1: without limit.").number("N", -1, 255).or("0"),
+    flag("job-handle-prefix", NO_LETTER, "What job handles begin with. Default is H: and the name of the host.").text("TEXT"),
+    flag("hashtable-buckets", NO_LETTER, "Accepted and without effect: the tables grow with the queue.").number("N", 0, U32).or("991"),
+    flag("keepalive", NO_LETTER, "Probe idle connections with the three values below."),
+    flag("keepalive-idle", NO_LETTER, "Seconds of silence until a connection is probed. -1: as the system has it.").number("SECONDS", -1, I32).or("-1"),
+    flag("keepalive-interval", NO_LETTER, "Seconds between two probes. -1: as the system has it.").number("SECONDS", -1, I32).or("-1"),
+    flag("keepalive-count", NO_LETTER, "Probes without an answer until a connection is lost. -1: as the system has it.").number("N", -1, I32).or("-1"),
+    flag("log-file", 'l', "File to add the log to. 'stderr' logs to the standard error, 'none' not at all.").text("FILE").or("/var/log/gearmand.log").at_serve(Some("stderr")),
+    flag("listen", 'L', "Name or address to listen on, or unix:PATH for a Unix socket. Default is every address.").text("ADDRESS").at_serve(Some("127.0.0.1")),
+    flag("pid-file", 'P', "File to write the process id to.").text("FILE").or("/var/gearmand.pid").at_serve(None),
+    flag("protocol", 'r', "Additional protocol.").text("NAME"),
+    flag("round-robin", 'R', "Take turns between the functions of a worker. --compat 2.0 always does."),
+    flag("queue-type", 'q', "Where background jobs are kept.").text("NAME").or("builtin"),
+    flag("config-file", NO_LETTER, "File with more options, as words.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
+    flag("coredump", NO_LETTER, "Accepted and without effect: no crash is ever caught."),
+    flag("threads", 't', "I/O threads. 0: as many as there are processors. Default is the same, 4 at most.").number("N", 0, 1024),
+    flag("user", 'u', "User to become before anything is opened.").text("NAME"),
+    flag("verbose", NO_LETTER, "What is logged: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG and all before it.").text("LEVEL").or("ERROR").at_serve(Some("WARNING")),
+    flag("version", 'V', "Print the version."),
+    flag("worker-wakeup", 'w', "Sleeping workers that are woken for a job. 0: all. Default is one, and more where it has not come after --wake-grace.").number("N", 0, U32),
+    flag("check-args", NO_LETTER, "Check the options and the configuration file, then exit.").hidden(),
+    flag("port", 'p', "Port to listen on, a number or the name of a service.").text("PORT").group("Gear").or("4730"),
+    flag("unix", NO_LETTER, "Listen on this Unix socket as well.").text("PATH").group("Lineshaft"),
+    flag("compat", NO_LETTER, "The gearmand whose order of jobs is kept, 1.1 or 2.0.").text("VERSION").group("Lineshaft").or("2.0"),
+    flag("wake-grace", NO_LETTER, "Milliseconds that a woken worker has to come for a job until the next one is woken.").number("MS", 1, 60_000).group("Lineshaft").or("50"),
+    flag("drain-deadline", NO_LETTER, "Seconds that a graceful stop (SIGUSR1) waits for the jobs. 0: without limit.").number("SECONDS", 0, U32).group("Lineshaft").or("0"),
+    flag("max-packet", NO_LETTER, "Bytes of the largest packet.").number("BYTES", 8192, U32).group("Lineshaft").or("67108864"),
+    flag("max-connections", NO_LETTER, "Connections at a time; further ones are closed at once.").number("N", 1, U32).group("Lineshaft").or("100000"),
+    flag("max-output", NO_LETTER, "Bytes that may wait for a peer that reads slowly; beyond, it is disconnected.").number("BYTES", 8192, BYTES).group("Lineshaft").or("67108864"),
+    flag("max-queue-bytes", NO_LETTER, "Bytes of all queued jobs together; beyond, submissions are refused.").number("BYTES", 1, BYTES).group("Lineshaft").or("4294967296"),
+    flag("max-function-bytes", NO_LETTER, "Bytes of the queued jobs of one function; beyond, its submissions are refused. Default is no limit of its own.").number("BYTES", 1, BYTES).group("Lineshaft"),
+    flag("time-zone", NO_LETTER, "Time zone of scheduled jobs: a name such as Europe/Berlin, or local.").text("NAME").group("Lineshaft").or("UTC"),
+    flag("log-format", NO_LETTER, "gearmand, or plain: one line per event with the time in UTC.").text("NAME").group("Lineshaft").or("gearmand").at_serve(Some("plain")),
+    flag("http-port", NO_LETTER, "").text("PORT").group(ABSENT).missing(NO_HTTP),
+    flag("ssl", NO_LETTER, "").group(ABSENT).missing(NO_TLS),
+    flag("ssl-ca-file", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
+    flag("ssl-certificate", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
+    flag("ssl-key", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
+    flag("syslog", NO_LETTER, "").group(ABSENT).missing(NO_SYSLOG),
+    queue("libmemcached-servers", "LIST"),
+    queue("libmemcached-prefix", "TEXT"),
+    queue("libsqlite3-db", "FILE"),
+    queue("libsqlite3-table", "NAME"),
+    queue("store-queue-on-shutdown", ""),
+    queue("libpq-conninfo", "TEXT"),
+    queue("libpq-table", "NAME"),
+    queue("redis-server", "HOST"),
+    queue("redis-port", "PORT"),
+    queue("redis-password", "TEXT"),
+    queue("redis-prefix", "TEXT"),
+    queue("mysql-host", "HOST"),
+    queue("mysql-port", "PORT"),
+    queue("mysql-user", "NAME"),
+    queue("mysql-password", "TEXT"),
+    queue("mysql-db", "NAME"),
+    queue("mysql-table", "NAME"),
+    queue("libtokyocabinet-file", "FILE"),
+    queue("libtokyocabinet-optimize", ""),
+    queue("libdrizzle-host", "HOST"),
+    queue("libdrizzle-port", "PORT"),
+    queue("libdrizzle-uds", "FILE"),
+    queue("libdrizzle-user", "NAME"),
+    queue("libdrizzle-password", "TEXT"),
+    queue("libdrizzle-db", "NAME"),
+    queue("libdrizzle-table", "NAME"),
+    queue("libdrizzle-mysql", ""),
+];
+
+const ABSENT: &str = "Not in this build";
+
+/// An option of one of gearmand's persistent queues; a switch where `value` is empty.
+const fn queue(long: &'static str, value: &'static str) -> Flag {
+    let flag = flag(long, NO_LETTER, "").group(ABSENT).missing(NO_QUEUE);
+    if value.is_empty() { flag } else { flag.text(value) }
+}
+
+/// What the command line takes.
+pub(crate) fn on_command_line() -> Vec<&'static Flag> {
+    GEARMAND.iter().collect()
+}
+
+/// What a configuration file takes.
+pub(crate) fn in_file() -> Vec<&'static Flag> {
+    GEARMAND.iter().filter(|flag| flag.long != "check-args").collect()
+}
+
+/// The row of the option `name`, which has to be in the table.
+pub(crate) fn find(name: &str) -> &'static Flag {
+    let row = GEARMAND.iter().find(|flag| flag.long == name);
+    row.unwrap_or_else(|| unreachable!("the table of options has no --{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::options::parse::{Rules, parse};
+    use crate::options::{Given, Source, Takes};
+
+    fn said(words: &[&str]) -> Result<Vec<Given>, String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
+        parse(&on_command_line(), &words, &rules).map_err(|why| why.0)
+    }
+
+    fn value(words: &[&str]) -> (&'static str, Option<String>) {
+        match &said(words).unwrap()[..] {
+            [one] => (one.name, one.value.clone().map(|value| value.into_string().unwrap())),
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_option_is_read_in_every_form() {
+        for flag in GEARMAND {
+            let long = format!("--{}", flag.long);
+            let letter = flag.short.map(|letter| format!("-{letter}"));
+            if flag.takes == Takes::Nothing {
+                assert_eq!(value(&[&long]), (flag.long, None));
+                assert!(said(&[&format!("{long}=1")]).unwrap_err().ends_with("does not take any arguments"));
+                if let Some(letter) = &letter {
+                    assert_eq!(value(&[letter]), (flag.long, None));
+                }
+                continue;
+            }
+            let given = if flag.long.starts_with("max-") { "10000" } else { "5" };
+            let expected = (flag.long, Some(given.to_owned()));
+            assert_eq!(value(&[&long, given]), expected);
+            assert_eq!(value(&[&format!("{long}={given}")]), expected);
+            let missing = format!("the required argument for option '{long}' is missing");
+            assert_eq!(said(&[&long]).unwrap_err(), missing);
+            if let Some(letter) = letter {
+                assert_eq!(value(&[&letter, given]), expected);
+                assert_eq!(value(&[&format!("{letter}{given}")]), expected);
+                assert_eq!(said(&[&letter]).unwrap_err(), missing);
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_is_held_to_its_range() {
+        for flag in GEARMAND {
+            let Takes::Number { min, max, .. } = flag.takes else { continue };
+            let long = format!("--{}", flag.long);
+            for number in [min, max] {
+                assert_eq!(value(&[&long, &number.to_string()]), (flag.long, Some(number.to_string())));
+            }
+            for bad in [
+                (min - 1).to_string(),
+                (max + 1).to_string(),
+                "x".into(),
+                "1.5".into(),
+                " 5".into(),
+                "0x10".into(),
+            ] {
+                let why = said(&[&long, &bad]).unwrap_err();
+                assert_eq!(why, format!("the argument ('{bad}') for option '{long}' is invalid"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_is_in_its_range() {
+        for flag in GEARMAND {
+            for default in flag.default.into_iter().chain(flag.serve_default.flatten()) {
+                assert_eq!(value(&[&format!("--{}={default}", flag.long)]).1.as_deref(), Some(default));
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_and_no_letter_stands_twice() {
+        for (at, one) in GEARMAND.iter().enumerate() {
+            assert!(GEARMAND[..at].iter().all(|other| other.long != one.long), "{}", one.long);
+            assert!(
+                GEARMAND[..at].iter().all(|other| one.short.is_none() || other.short != one.short),
+                "{}",
+                one.long
+            );
+        }
+    }
+
+    /// Each message as Debian's gearmand 1.1.20 prints it.
+    #[test]
+    fn mistakes_are_named_as_gearmand_names_them() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["--x"], "unrecognised option '--x'"),
+            (&["--bar=3"], "unrecognised option '--bar=3'"),
+            (&["--por", "1"], "unrecognised option '--por'"),
+            (&["--PORT=1"], "unrecognised option '--PORT=1'"),
+            (&["--=3"], "unrecognised option '--=3'"),
+            (&["-v"], "unrecognised option '-v'"),
+            (&["-dRx"], "unrecognised option '-dRx'"),
+            (&["-dxp3"], "unrecognised option '-dxp3'"),
+            (&["-d1"], "unrecognised option '-d1'"),
+            (&["-h=1"], "unrecognised option '-h=1'"),
+            (&["-"], "unrecognised option '-'"),
+            (&["stray"], "unrecognised option 'stray'"),
+            (&["--", "x"], "unrecognised option 'x'"),
+            (&[""], "unrecognised option"),
+            (&["--port"], "the required argument for option '--port' is missing"),
+            (&["-t"], "the required argument for option '--threads' is missing"),
+            (&["--verbose", "-p", "1"], "the required argument for option '--verbose' is missing"),
+            (&["--threads", "x"], "the argument ('x') for option '--threads' is invalid"),
+            (&["-tx"], "the argument ('x') for option '--threads' is invalid"),
+            (&["--threads", ""], "the argument for option '--threads' is invalid"),
+            (&["-j", "-"], "the argument ('-') for option '--job-retries' is invalid"),
+            (&["--port=1", "--port=2"], "option '--port' cannot be specified more than once"),
+            (&["-p1", "--port=2"], "option '--port' cannot be specified more than once"),
+            (&["-dd"], "option '--daemon' cannot be specified more than once"),
+            (&["--port="], "the argument for option '--port' should follow immediately after the equal sign"),
+            (
+                &["--daemon="],
+                "the argument for option '--daemon' should follow immediately after the equal sign",
+            ),
+            (&["--daemon=1"], "option '--daemon' does not take any arguments"),
+            (&["-t", "x", "--bar"], "unrecognised option '--bar'"),
+            (&["-p", "1", "-p", "2", "--bar"], "unrecognised option '--bar'"),
+            (&["--bar", "--port"], "unrecognised option '--bar'"),
+            (
+                &["--port=", "--bar"],
+                "the argument for option '--port' should follow immediately after the equal sign",
+            ),
+        ];
+        for (words, message) in cases {
+            assert_eq!(said(words).unwrap_err(), *message, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn words_may_look_like_options_where_gearmand_lets_them() {
+        assert_eq!(value(&["-p", "-x"]), ("port", Some("-x".into())));
+        assert_eq!(value(&["-j", "-1"]), ("job-retries", Some("-1".into())));
+        assert_eq!(value(&["-p=3"]), ("port", Some("=3".into())));
+        assert_eq!(value(&["--log-file=--foo"]), ("log-file", Some("--foo".into())));
+        assert_eq!(value(&["--backlog", "+5"]), ("backlog", Some("+5".into())));
+        assert_eq!(said(&["--"]).unwrap(), []);
+        let names: Vec<_> = said(&["-dRp3"]).unwrap().into_iter().map(|one| one.name).collect();
+        assert_eq!(names, ["daemon", "round-robin", "port"]);
+    }
+}
