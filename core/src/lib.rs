@@ -14,6 +14,7 @@ mod queue;
 #[cfg(feature = "net")]
 pub mod server;
 pub mod types;
+pub mod worker;
 
 #[cfg(feature = "net")]
 pub use client::Client;
@@ -24,4 +25,6 @@ pub use error::{Error, ErrorKind, Result};
 pub mod blocking {
     pub use crate::client::blocking::Client;
     pub use crate::client::blocking_task::{Map, Task};
+    pub use crate::worker::BlockingJob as Job;
+    pub use crate::worker::blocking::{Stopper, Worker};
 }

@@ -15,7 +15,7 @@ use super::exchange::{Exchange, Ticket};
 use super::loss::lost_because;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::stream::{Connected, Stream, connect};
-use crate::net::{Backoff, Clock, InBuf, LocalLink, Servers, Timer, all_failed, drain_local};
+use crate::net::{Backoff, Clock, InBuf, LocalLink, LocalWire, Servers, Timer, all_failed};
 use crate::protocol::{Decoder, OutBuf, Request};
 
 /// Shared by the handles, the tasks and the driver.
@@ -51,7 +51,7 @@ enum Link {
     Down,
     Connecting,
     Socket,
-    Local { link: Arc<dyn LocalLink>, input: OutBuf, ended: bool },
+    Local(LocalWire),
 }
 
 /// Held by every handle and task; the last one to go ends the driver.
@@ -102,8 +102,8 @@ impl Shared {
             {
                 let mut state = self.lock();
                 match state.link {
-                    Link::Socket | Link::Local { .. } if state.has_room(&self.options) => return Ok(()),
-                    Link::Socket | Link::Local { .. } => {}
+                    Link::Socket | Link::Local(_) if state.has_room(&self.options) => return Ok(()),
+                    Link::Socket | Link::Local(_) => {}
                     Link::Connecting => _ = seen.get_or_insert(state.failed.0),
                     Link::Down => {
                         if let Some(before) = seen
@@ -135,14 +135,12 @@ impl Shared {
         let state = &mut *guard;
         let result = match &mut state.link {
             Link::Socket => request(&mut state.exchange, &mut |requests| state.out.put_requests(requests)),
-            Link::Local { link, input, ended } => request(&mut state.exchange, &mut |requests| {
-                *ended |= link.exchange(requests, input).is_err();
-            }),
+            Link::Local(local) => request(&mut state.exchange, &mut |requests| local.send(requests)),
             Link::Down | Link::Connecting => return Err(not_connected()),
         };
         state.collect(&self.decoder, false);
         // A broker in this process has answered already, unless there is a deadline to watch.
-        let local = matches!(state.link, Link::Local { .. });
+        let local = matches!(state.link, Link::Local(_));
         let idle = local && !state.exchange.has_deadline();
         drop(guard);
         if !idle {
@@ -162,7 +160,7 @@ impl Shared {
         if let Some(result) = get(&mut state.exchange) {
             return Poll::Ready(result);
         }
-        if matches!(state.link, Link::Local { .. }) {
+        if matches!(state.link, Link::Local(_)) {
             state.collect(&self.decoder, true);
             if let Some(result) = get(&mut state.exchange) {
                 return Poll::Ready(result);
@@ -189,20 +187,14 @@ impl State {
     /// Takes in what a broker of this process has left; `look` goes and asks for more.
     fn collect(&mut self, decoder: &Decoder, look: bool) {
         let Self { exchange, wakers, link, complaint, .. } = self;
-        let Link::Local { link: local, input, ended } = link else { return };
-        if look {
-            *ended |= local.exchange(&[], input).is_err();
-        }
-        let mut result = drain_local(input, decoder, |response| {
+        let Link::Local(local) = link else { return };
+        let filled = if look { local.fill().map(|_| ()).map_err(|error| io_error(&error)) } else { Ok(()) };
+        let drained = local.drain(decoder, |response| {
             if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket)) {
                 *complaint = Some(error);
             }
         });
-        if *ended && result.is_ok() {
-            result =
-                Err(Error::new(ErrorKind::LostConnection, "local", "the broker has closed the connection"));
-        }
-        if let Err(error) = result {
+        if let Err(error) = filled.and(drained) {
             self.lose(&error);
         }
     }
@@ -315,10 +307,15 @@ impl Shared {
         state.complaint = None;
         let exceptions = self.options.exceptions;
         match &mut state.link {
-            Link::Local { link, input, ended } => state.exchange.connected(exceptions, &mut |requests| {
-                *ended |= link.exchange(requests, input).is_err();
-            }),
-            _ => state.exchange.connected(exceptions, &mut |requests| state.out.put_requests(requests)),
+            Link::Local(local) => {
+                state.exchange.connected(exceptions, &mut |requests: &[Request<'_>]| local.send(requests));
+            }
+            _ => {
+                let out = &mut state.out;
+                state
+                    .exchange
+                    .connected(exceptions, &mut |requests: &[Request<'_>]| out.put_requests(requests));
+            }
         }
         state.collect(&self.decoder, false);
         drop(guard);
@@ -361,7 +358,7 @@ async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
 }
 
 async fn serve_local(shared: &Shared, link: Arc<dyn LocalLink>) -> Result<()> {
-    shared.connected(Link::Local { link: Arc::clone(&link), input: OutBuf::new(), ended: false });
+    shared.connected(Link::Local(LocalWire::new(Arc::clone(&link))));
     let mut timer = Timer::new(shared.clock);
     loop {
         let deadline = {
@@ -370,7 +367,7 @@ async fn serve_local(shared: &Shared, link: Arc<dyn LocalLink>) -> Result<()> {
                 return Ok(());
             }
             state.collect(&shared.decoder, true);
-            if !matches!(state.link, Link::Local { .. }) {
+            if !matches!(state.link, Link::Local(_)) {
                 // It has been lost, and whoever waited has been told.
                 return Ok(());
             }

@@ -143,7 +143,7 @@ impl Exchange {
     }
 
     /// To be called once per connection, first: asks for exceptions where they are wanted.
-    pub fn connected(&mut self, exceptions: bool, send: &mut impl Outgoing) {
+    pub fn connected(&mut self, exceptions: bool, send: &mut (impl Outgoing + ?Sized)) {
         if exceptions {
             self.unanswered.push_back(Unanswered { due: Due::Option, index: NOBODY });
             send(&[Request::SetOption { name: b"exceptions" }]);
@@ -155,7 +155,7 @@ impl Exchange {
         &mut self,
         submit: Submit<'_>,
         deadline: Option<Duration>,
-        send: &mut impl Outgoing,
+        send: &mut (impl Outgoing + ?Sized),
     ) -> Ticket {
         let ticket = self.expect(Due::Created { background: submit.background }, deadline);
         send(&[Request::Submit(submit)]);
@@ -167,7 +167,7 @@ impl Exchange {
         &mut self,
         question: Question<'_>,
         deadline: Option<Duration>,
-        send: &mut impl Outgoing,
+        send: &mut (impl Outgoing + ?Sized),
     ) -> Ticket {
         let (due, request) = match question {
             Question::Status(handle) => (Due::Status, Request::GetStatus { handle }),

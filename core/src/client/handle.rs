@@ -127,9 +127,7 @@ impl Client {
         let timeout = job.own_timeout().or(options.task_timeout);
         let deadline = timeout.map(|timeout| shared.clock.now().saturating_add(timeout));
         let ticket = job.packet(&options.limits, Clock::unix, |submit| {
-            shared.request(|exchange, send| {
-                exchange.submit(submit, deadline, &mut |requests: &[_]| send(requests))
-            })
+            shared.request(|exchange, send| exchange.submit(submit, deadline, send))
         })??;
         Ok(Task::new(Arc::clone(&self.owner), ticket))
     }
@@ -181,8 +179,7 @@ impl Client {
     async fn ask(&self, question: Question<'_>) -> Result<Answer> {
         let shared = &self.owner.0;
         shared.ready().await?;
-        let ticket = shared
-            .request(|exchange, send| exchange.ask(question, None, &mut |requests: &[_]| send(requests)))?;
+        let ticket = shared.request(|exchange, send| exchange.ask(question, None, send))?;
         // Releases the ticket, also where the caller stops waiting.
         let _task = Task::new(Arc::clone(&self.owner), ticket);
         poll_fn(|cx| {

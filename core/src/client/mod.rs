@@ -31,6 +31,6 @@ pub use handle::{Client, Map};
 #[cfg(feature = "net")]
 pub use options::Options;
 #[cfg(feature = "net")]
-pub use submission::{MAX_FUNCTION, Submission, Unique};
+pub use submission::{Submission, Unique};
 #[cfg(feature = "net")]
 pub use task::Task;

@@ -3,11 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{Data, Limits, Schedule, Submit, When};
+use crate::protocol::{Data, Limits, Schedule, Submit, When, check_function};
 use crate::types::Priority;
-
-/// The longest function name that is sent, in bytes: libgearman's limit, so that its workers can do the function.
-pub const MAX_FUNCTION: usize = 512;
 
 /// What makes two submissions of one function the same job, as long as that job lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,7 +175,7 @@ impl<'a, C> Submission<'a, C> {
         unix: impl FnOnce() -> Duration,
         then: impl FnOnce(Submit<'_>) -> R,
     ) -> Result<R> {
-        check_function(self.function)?;
+        check_function("submit", self.function)?;
         let unique: &[u8] = match self.unique {
             Unique::None => b"",
             Unique::Workload => b"-",
@@ -193,7 +190,7 @@ impl<'a, C> Submission<'a, C> {
             }
         };
         if let Some(reducer) = self.reducer {
-            check_function(reducer)?;
+            check_function("submit", reducer)?;
             if reducer.len() > limits.max_unique {
                 return Err(too_long("the reducer", reducer.len(), limits.max_unique));
             }
@@ -253,18 +250,6 @@ fn check(fine: bool, why: &str) -> Result<()> {
 fn too_long(what: &str, length: usize, limit: usize) -> Error {
     let detail = format!("{what} has {length} bytes, the limit is {limit}");
     Error::new(ErrorKind::ArgumentTooLarge, "submit", detail)
-}
-
-fn check_function(name: &[u8]) -> Result<()> {
-    let why = match name {
-        [] => "the name is empty".to_owned(),
-        _ if name.len() > MAX_FUNCTION => {
-            format!("the name has {} bytes, the limit is {MAX_FUNCTION}", name.len())
-        }
-        _ if memchr::memchr(0, name).is_some() => "the name holds a NUL byte".to_owned(),
-        _ => return Ok(()),
-    };
-    Err(Error::new(ErrorKind::InvalidFunctionName, "submit", why))
 }
 
 #[cfg(test)]

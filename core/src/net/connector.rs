@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::dial::{Dial, Dialled};
 use super::wire::{self, Interest};
-use super::{Backoff, Clock, Dial, Dialled, Servers, Wire};
+use super::{Backoff, Clock, Servers, Wire};
 use crate::error::{Error, ErrorKind};
 
 /// Tries the servers of a list in order until one takes the connection.

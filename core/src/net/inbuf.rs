@@ -35,39 +35,44 @@ impl InBuf {
         &mut self.bytes
     }
 
+    /// Hands the packet in front to `take`, where a whole one is there.
+    pub(crate) fn next<R>(
+        &mut self,
+        decoder: &Decoder,
+        take: impl FnOnce(Response<'_>) -> R,
+    ) -> Result<Option<R>, DecodeError> {
+        if self.start == self.bytes.len() {
+            self.start = 0;
+            self.need = 0;
+            if self.bytes.capacity() > KEEP_AT_MOST {
+                self.bytes = Vec::new();
+            }
+            self.bytes.clear();
+            return Ok(None);
+        }
+        if let Some(large) = self.take_large(decoder)? {
+            return decoder.whole_response(&large).map(|response| Some(take(response)));
+        }
+        match decoder.next_response(&self.bytes[self.start..])? {
+            ResponseStep::Need { total } => {
+                self.need = total;
+                Ok(None)
+            }
+            ResponseStep::Packet { length, response } => {
+                let result = take(response);
+                self.start += length;
+                Ok(Some(result))
+            }
+        }
+    }
+
     /// Hands all whole packets to `each`, oldest first.
     pub(crate) fn drain(
         &mut self,
         decoder: &Decoder,
         mut each: impl FnMut(Response<'_>),
     ) -> Result<(), DecodeError> {
-        loop {
-            let rest = &self.bytes[self.start..];
-            if rest.is_empty() {
-                break;
-            }
-            if let Some(large) = self.take_large(decoder)? {
-                each(decoder.whole_response(&large)?);
-                continue;
-            }
-            match decoder.next_response(&self.bytes[self.start..])? {
-                ResponseStep::Need { total } => {
-                    self.need = total;
-                    return Ok(());
-                }
-                ResponseStep::Packet { length, response } => {
-                    each(response);
-                    self.start += length;
-                }
-            }
-        }
-        self.start = 0;
-        self.need = 0;
-        if self.bytes.capacity() > KEEP_AT_MOST {
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.clear();
-        }
+        while self.next(decoder, &mut each)?.is_some() {}
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
+use super::dial::{connect_error, set_tcp_options};
 use super::inbuf::InBuf;
-use super::wire::{closed_by_server, connect_error, set_tcp_options};
+use super::wire::closed_by_server;
 use super::{Address, LocalLink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::OutBuf;

@@ -1,151 +1,19 @@
 //! A connection on the caller's thread: no runtime, no thread of its own.
 
 use std::io::{self, IoSlice, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::Socket;
 
+use super::dial::set_tcp_options;
 use super::inbuf::InBuf;
-use super::{Address, LocalLink};
+use super::local::{LocalWire, next_local};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{Decoder, OutBuf, Request, Response, ResponseStep};
-
-/// A peer that has vanished without a word is noticed after about two minutes.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 6;
-
-/// Sets what every TCP connection of a client or worker has.
-pub(crate) fn set_tcp_options(socket: socket2::SockRef<'_>) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&keepalive)
-}
-
-/// An attempt to connect that blocks nobody.
-#[derive(Debug)]
-pub(crate) struct Dial {
-    address: Address,
-    /// What the host's name stands for and has not been tried.
-    candidates: std::vec::IntoIter<SocketAddr>,
-    socket: Option<Socket>,
-    last: Option<io::Error>,
-}
-
-/// How far a [`Dial`] has come.
-#[derive(Debug)]
-pub(crate) enum Dialled {
-    /// Ask again when the descriptor is writable.
-    Pending(Dial),
-    Connected(Wire),
-    Failed(Error),
-}
-
-pub(crate) fn connect_error(address: &Address, error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::CouldNotConnect, "connect", format!("{address}: {error}"))
-}
-
-impl Dial {
-    /// Begins. A host's name is looked up on the caller's thread.
-    pub(crate) fn begin(address: &Address) -> Dialled {
-        if let Address::Local(broker) = address {
-            return match broker.connect() {
-                Ok(link) => Dialled::Connected(Wire::local(link)),
-                Err(_) => Dialled::Failed(connect_error(address, &"the broker takes no connections")),
-            };
-        }
-        let candidates = match address {
-            Address::Tcp { host, port } => match (host.as_str(), *port).to_socket_addrs() {
-                Ok(found) => found.collect::<Vec<_>>(),
-                Err(error) => {
-                    let detail = format!("{address}: {error}");
-                    return Dialled::Failed(Error::new(ErrorKind::Resolve, "connect", detail));
-                }
-            },
-            _ => Vec::new(),
-        };
-        let dial =
-            Self { address: address.clone(), candidates: candidates.into_iter(), socket: None, last: None };
-        dial.next_candidate()
-    }
-
-    fn next_candidate(mut self) -> Dialled {
-        loop {
-            let (domain, target) = match &self.address {
-                Address::Unix(path) if self.last.is_none() => (Domain::UNIX, SockAddr::unix(path)),
-                _ => match self.candidates.next() {
-                    Some(address) => (Domain::for_address(address), Ok(address.into())),
-                    None => {
-                        let error = match &self.last {
-                            Some(error) => connect_error(&self.address, error),
-                            None => connect_error(&self.address, &"the name has no address"),
-                        };
-                        return Dialled::Failed(error);
-                    }
-                },
-            };
-            let attempt = target.and_then(|target| {
-                let socket = Socket::new(domain, Type::STREAM, None)?;
-                socket.set_nonblocking(true)?;
-                match socket.connect(&target) {
-                    Ok(()) => Ok((socket, true)),
-                    // A Unix socket whose queue is full says WouldBlock and would never become writable.
-                    Err(error) if is_in_progress(&error) && domain != Domain::UNIX => Ok((socket, false)),
-                    Err(error) => Err(error),
-                }
-            });
-            match attempt {
-                Ok((socket, true)) => match Wire::socket(socket, domain == Domain::UNIX) {
-                    Ok(wire) => return Dialled::Connected(wire),
-                    Err(error) => self.last = Some(error),
-                },
-                Ok((socket, false)) => {
-                    self.socket = Some(socket);
-                    return Dialled::Pending(self);
-                }
-                Err(error) => self.last = Some(error),
-            }
-        }
-    }
-
-    /// Goes on after the descriptor has become writable.
-    pub(crate) fn ready(mut self) -> Dialled {
-        let Some(socket) = self.socket.take() else { return self.next_candidate() };
-        match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
-            Ok(()) => match Wire::socket(socket, false) {
-                Ok(wire) => return Dialled::Connected(wire),
-                Err(error) => self.last = Some(error),
-            },
-            Err(error) => self.last = Some(error),
-        }
-        self.next_candidate()
-    }
-
-    /// Goes on with the next address: this one has taken too long.
-    pub(crate) fn timed_out(mut self) -> Dialled {
-        self.socket = None;
-        self.last = Some(io::Error::from(io::ErrorKind::TimedOut));
-        self.next_candidate()
-    }
-
-    /// What to wait for.
-    pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
-        self.socket.as_ref().map(|socket| (socket.as_fd(), Interest { read: false, write: true }))
-    }
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
-}
+use crate::protocol::{Decoder, OutBuf, Request, Response};
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,62 +79,76 @@ impl Stream {
 /// A connection to a server, driven by its owner.
 #[derive(Debug)]
 pub(crate) enum Wire {
-    Socket { stream: SocketStream, input: InBuf, out: OutBuf },
-    Local { link: Arc<dyn LocalLink>, input: OutBuf, closed: bool },
+    Socket(SocketWire),
+    Local(LocalWire),
 }
 
-/// Keeps [`Stream`] an affair of this file.
+/// A socket with its buffers.
 #[derive(Debug)]
-pub(crate) struct SocketStream(Stream);
+pub(crate) struct SocketWire {
+    stream: Stream,
+    input: InBuf,
+    out: OutBuf,
+}
+
+/// What has arrived on a wire, taken out of it so that the wire can send while it is read.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Socket(InBuf),
+    Local(OutBuf),
+}
+
+impl Input {
+    /// Hands the packet in front to `take`, where a whole one is there.
+    pub(crate) fn next<R>(
+        &mut self,
+        decoder: &Decoder,
+        take: impl FnOnce(Response<'_>) -> R,
+    ) -> Result<Option<R>> {
+        match self {
+            Self::Socket(input) => input.next(decoder, take).map_err(|error| decode_error(&error)),
+            Self::Local(input) => next_local(input, decoder, take),
+        }
+    }
+}
 
 impl Wire {
-    fn socket(socket: Socket, unix: bool) -> io::Result<Self> {
+    /// A wire over a connected socket that does not block.
+    pub(super) fn socket(socket: Socket, unix: bool) -> io::Result<Self> {
         if !unix {
             set_tcp_options((&socket).into())?;
         }
         let stream = if unix { Stream::Unix(socket.into()) } else { Stream::Tcp(socket.into()) };
-        Ok(Self::Socket { stream: SocketStream(stream), input: InBuf::default(), out: OutBuf::new() })
-    }
-
-    fn local(link: Arc<dyn LocalLink>) -> Self {
-        Self::Local { link, input: OutBuf::new(), closed: false }
+        Ok(Self::Socket(SocketWire { stream, input: InBuf::default(), out: OutBuf::new() }))
     }
 
     pub(crate) const fn is_local(&self) -> bool {
-        matches!(self, Self::Local { .. })
+        matches!(self, Self::Local(_))
     }
 
     /// Puts requests on their way. A socket gets them with the next [`Wire::flush`]; a broker of this process has applied
     /// them when the call returns.
     pub(crate) fn send(&mut self, requests: &[Request<'_>]) {
         match self {
-            Self::Socket { out, .. } => out.put_requests(requests),
-            Self::Local { link, input, closed } => *closed |= link.exchange(requests, input).is_err(),
+            Self::Socket(socket) => socket.out.put_requests(requests),
+            Self::Local(local) => local.send(requests),
         }
     }
 
     /// Bytes that wait to be written.
     pub(crate) const fn unsent(&self) -> usize {
         match self {
-            Self::Socket { out, .. } => out.len(),
-            Self::Local { .. } => 0,
+            Self::Socket(socket) => socket.out.len(),
+            Self::Local(_) => 0,
         }
     }
 
     /// Writes what the socket takes.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let Self::Socket { stream, out, .. } = self else { return Ok(()) };
-        while !out.is_empty() {
-            let mut slices = [IoSlice::new(&[])];
-            out.slices(&mut slices);
-            match stream.0.write(&slices[0]) {
-                Ok(count) => out.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        match self {
+            Self::Socket(socket) => socket.flush(),
+            Self::Local(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads once, without waiting. False when nothing was there.
@@ -275,32 +157,42 @@ impl Wire {
     /// What the system says; `UnexpectedEof` where the server has closed the connection.
     pub(crate) fn fill(&mut self) -> io::Result<bool> {
         match self {
-            Self::Socket { stream, input, .. } => {
-                match rustix::io::read(&stream.0, rustix::buffer::spare_capacity(input.room())) {
-                    Ok(0) => Err(closed_by_server()),
-                    Ok(_) => Ok(true),
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            }
-            Self::Local { link, input, closed } => {
-                *closed |= link.exchange(&[], input).is_err();
-                if !input.is_empty() {
-                    Ok(true)
-                } else if *closed {
-                    Err(closed_by_server())
-                } else {
-                    Ok(false)
-                }
-            }
+            Self::Socket(socket) => socket.fill(),
+            Self::Local(local) => local.fill(),
+        }
+    }
+
+    /// Reads from a socket that is `ready`; from a broker of this process when everything before has been taken.
+    pub(crate) fn refill(&mut self, ready: bool) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) if ready => socket.fill().map(|_| ()),
+            Self::Local(local) if !local.has_input() => local.fill().map(|_| ()),
+            _ => Ok(()),
         }
     }
 
     /// Hands everything that has arrived whole to `each`.
     pub(crate) fn drain(&mut self, decoder: &Decoder, each: impl FnMut(Response<'_>)) -> Result<()> {
         match self {
-            Self::Socket { input, .. } => input.drain(decoder, each).map_err(|error| decode_error(&error)),
-            Self::Local { input, .. } => drain_local(input, decoder, each),
+            Self::Socket(socket) => socket.input.drain(decoder, each).map_err(|error| decode_error(&error)),
+            Self::Local(local) => local.drain(decoder, each),
+        }
+    }
+
+    /// Takes out what has arrived. [`Wire::put_back`] must follow before the next [`Wire::fill`].
+    pub(crate) fn take_input(&mut self) -> Input {
+        match self {
+            Self::Socket(socket) => Input::Socket(std::mem::take(&mut socket.input)),
+            Self::Local(local) => Input::Local(local.take_input()),
+        }
+    }
+
+    /// Puts back what has not been read.
+    pub(crate) fn put_back(&mut self, rest: Input) {
+        match (self, rest) {
+            (Self::Socket(socket), Input::Socket(rest)) => socket.input = rest,
+            (Self::Local(local), Input::Local(rest)) => local.put_back(rest),
+            _ => {}
         }
     }
 
@@ -308,24 +200,57 @@ impl Wire {
     /// True where it is worth reading.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         match self {
-            Self::Socket { stream, out, .. } => {
+            Self::Socket(SocketWire { stream, out, .. }) => {
                 let mut flags = PollFlags::IN;
                 flags.set(PollFlags::OUT, !out.is_empty());
-                let mut fds = [PollFd::new(&stream.0, flags)];
+                let mut fds = [PollFd::new(stream, flags)];
                 poll_all(&mut fds, timeout)?;
                 Ok(fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR))
             }
-            Self::Local { link, .. } => Ok(link.wait_readable(timeout)),
+            Self::Local(local) => Ok(local.wait(timeout)),
+        }
+    }
+
+    /// Waits until bytes can be written.
+    pub(crate) fn wait_writable(&self) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => poll_all(&mut [PollFd::new(&socket.stream, PollFlags::OUT)], None),
+            Self::Local(_) => Ok(()),
         }
     }
 
     /// The descriptor and what to wait for; `None` in the same process.
     pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
         match self {
-            Self::Socket { stream, out, .. } => {
-                Some((stream.0.as_fd(), Interest { read: true, write: !out.is_empty() }))
+            Self::Socket(SocketWire { stream, out, .. }) => {
+                Some((stream.as_fd(), Interest { read: true, write: !out.is_empty() }))
             }
-            Self::Local { .. } => None,
+            Self::Local(_) => None,
+        }
+    }
+}
+
+impl SocketWire {
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.out.is_empty() {
+            let mut slices = [IoSlice::new(&[])];
+            self.out.slices(&mut slices);
+            match self.stream.write(&slices[0]) {
+                Ok(count) => self.out.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> io::Result<bool> {
+        match rustix::io::read(&self.stream, rustix::buffer::spare_capacity(self.input.room())) {
+            Ok(0) => Err(closed_by_server()),
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -336,37 +261,4 @@ pub(crate) fn closed_by_server() -> io::Error {
 
 pub(crate) fn decode_error(error: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidPacket, "receive", error.to_string())
-}
-
-/// Hands the responses of a broker of this process to `each`, leaving `input` empty.
-pub(crate) fn drain_local(
-    input: &mut OutBuf,
-    decoder: &Decoder,
-    mut each: impl FnMut(Response<'_>),
-) -> Result<()> {
-    if input.is_empty() {
-        return Ok(());
-    }
-    if input.contiguous().is_none() {
-        // Large data stands apart from its header; it is put together in a buffer that the data then keeps.
-        let mut whole = InBuf::default();
-        whole.room().extend_from_slice(&input.to_vec());
-        input.advance(input.len());
-        return whole.drain(decoder, each).map_err(|error| decode_error(&error));
-    }
-    let bytes = input.contiguous().unwrap_or_default();
-    let mut at = 0;
-    while at < bytes.len() {
-        match decoder.next_response(&bytes[at..]).map_err(|error| decode_error(&error))? {
-            ResponseStep::Packet { length, response } => {
-                each(response);
-                at += length;
-            }
-            ResponseStep::Need { .. } => {
-                return Err(decode_error(&"the broker has left a packet unfinished"));
-            }
-        }
-    }
-    input.advance(at);
-    Ok(())
 }

@@ -6,7 +6,7 @@ use super::{OutBuf, Request};
 /// Packets that are given together belong together: they travel in one write, or take effect under one lock.
 pub trait Outgoing: FnMut(&[Request<'_>]) {}
 
-impl<F: FnMut(&[Request<'_>])> Outgoing for F {}
+impl<F: FnMut(&[Request<'_>]) + ?Sized> Outgoing for F {}
 
 impl OutBuf {
     /// Appends `requests`, oldest first.
