@@ -19,6 +19,8 @@ pub mod worker;
 #[cfg(feature = "net")]
 pub use client::Client;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "net")]
+pub use worker::Worker;
 
 /// Clients and workers that own no thread and no runtime.
 #[cfg(feature = "net")]

@@ -23,4 +23,4 @@ pub(crate) use local::LocalWire;
 pub use servers::{IntoServers, Servers};
 pub(crate) use timer::Timer;
 pub use wire::Interest;
-pub(crate) use wire::{Wire, decode_error, wait};
+pub(crate) use wire::{Input, Wire, decode_error, wait};
