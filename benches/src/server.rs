@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,16 +66,16 @@ pub(crate) struct Programs {
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    folder: PathBuf,
+    folder: Folder,
     address: SocketAddr,
 }
 
 impl Server {
     /// Starts a server and waits until it answers.
     pub(crate) fn start(programs: &Programs, variant: Variant, cores: &Cores) -> Result<Self> {
-        let folder = make_folder()?;
+        let folder = Folder::make()?;
         let address = free_address()?;
-        let mut command = command(programs, variant)?;
+        let mut command = command(programs, variant, &folder.0)?;
         command.args([
             "-p",
             &address.port().to_string(),
@@ -86,15 +85,13 @@ impl Server {
             "none",
             "-P",
         ]);
-        command.arg(folder.join("pid")).current_dir(&folder);
-        let log = File::create(folder.join("output"))
+        command.arg(folder.0.join("pid")).current_dir(&folder.0);
+        let log = File::create(folder.0.join("output"))
             .and_then(|log| Ok((log.try_clone()?, log)))
-            .map_err(|error| format!("cannot write in {}: {error}", folder.display()))?;
+            .map_err(|error| format!("cannot write in {}: {error}", folder.0.display()))?;
         command.stdin(Stdio::null()).stdout(log.0).stderr(log.1);
         let spawned = cores.spawn_on(variant.cores, || command.spawn())?;
-        let child = spawned.map_err(|error| {
-            format!("cannot start {} ({}): {error}", variant.kind.name(), command.get_program().display())
-        })?;
+        let child = spawned.map_err(|error| format!("cannot run setpriv (package util-linux): {error}"))?;
         let mut server = Self { child, folder, address };
         server.wait_until_it_answers()?;
         Ok(server)
@@ -120,7 +117,7 @@ impl Server {
     }
 
     fn last_words(&self) -> String {
-        let text = fs::read_to_string(self.folder.join("output")).unwrap_or_default();
+        let text = fs::read_to_string(self.folder.0.join("output")).unwrap_or_default();
         let lines = text.lines().rev().take(5).collect::<Vec<_>>();
         lines.iter().rev().fold(String::new(), |all, line| all + "\n    " + line)
     }
@@ -147,43 +144,59 @@ impl Drop for Server {
         // It holds nothing that is worth an orderly end; what fails here has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The program with the flags that tell the variants apart.
-fn command(programs: &Programs, variant: Variant) -> Result<Command> {
+/// The program with the flags that tell the variants apart. It ends with this process, however that ends.
+fn command(programs: &Programs, variant: Variant, folder: &Path) -> Result<Command> {
     let Variant { kind, cores } = variant;
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]);
     let threads = ["-t".to_owned(), cores.to_string()];
     match kind {
         Kind::Ours => {
             let (path, arguments) =
                 programs.ours.as_ref().ok_or("no daemon of ours: name it with --server PATH")?;
-            let mut command = Command::new(path);
-            command.arg0("gearmand");
+            // It answers to the name it is called by.
+            let link = folder.join("gearmand");
+            std::os::unix::fs::symlink(path, &link)
+                .map_err(|error| format!("cannot link {}: {error}", link.display()))?;
+            command.arg(link);
             if cores > 1 {
                 command.args(threads);
             }
             command.args(arguments);
-            Ok(command)
         }
         Kind::Tuned | Kind::Gearmand => {
-            let mut command = Command::new(programs.gearmand.as_ref().ok_or("no gearmand to compare with")?);
+            command.arg(programs.gearmand.as_ref().ok_or("no gearmand to compare with")?);
             if kind == Kind::Tuned {
                 command.args(threads).args(["-w", "1", "--hashtable-buckets", "1000003", "-b", "1024"]);
             }
-            Ok(command)
         }
+    }
+    Ok(command)
+}
+
+/// A folder for one server's files, removed with everything in it when it is dropped.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lineshaft-side-by-side-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        Ok(Self(folder))
     }
 }
 
-fn make_folder() -> Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("lineshaft-side-by-side-{}-{number}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    fs::create_dir(&folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
-    Ok(folder)
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left behind in the temporary folder is small, and nobody could do anything about it here.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A port that nobody uses now. Servers that cannot say which one they chose have to be told.
