@@ -90,19 +90,14 @@ impl Broker {
         // First it can no longer be chosen for anything, then its jobs look for somebody else.
         let sleep = self.queue.peers.get(conn.slot).sleep;
         self.queue.peers.get_mut(conn.slot).sleep = Sleep::Awake;
-        for function in self.queue.peers.functions_of(conn.slot) {
-            self.queue.peers.unregister(&mut self.queue.functions, conn.slot, function);
-        }
+        self.unregister_all(conn.slot);
         while let Some(job) = self.queue.stop_listening(conn.slot) {
             if self.queue.is_abandoned(job) && self.queue.holder(job).is_none() {
                 self.stats.abandoned += 1;
                 self.queue.remove(job);
             }
         }
-        let held: Vec<u32> = self.queue.held(conn.slot).collect();
-        for job in held {
-            self.give_back(job, out);
-        }
+        self.give_back_all(conn.slot, out);
         if let Sleep::Woken(function) = sleep {
             self.wake_instead(function, out);
         }

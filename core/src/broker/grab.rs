@@ -25,8 +25,23 @@ impl Broker {
     }
 
     pub(super) fn reset_abilities(&mut self, conn: ConnId, out: &mut dyn Outbox) {
-        for function in self.queue.peers.functions_of(conn.slot) {
-            self.give_up(conn, function, out);
+        self.unregister_all(conn.slot);
+        self.give_back_all(conn.slot, out);
+        if let Sleep::Woken(function) = self.queue.peers.get(conn.slot).sleep {
+            self.wake_instead(function, out);
+        }
+    }
+
+    pub(super) fn unregister_all(&mut self, slot: u32) {
+        for function in self.queue.peers.functions_of(slot) {
+            self.queue.peers.unregister(&mut self.queue.functions, slot, function);
+        }
+    }
+
+    /// All jobs that a connection holds go back to the queue, the newest first.
+    pub(super) fn give_back_all(&mut self, slot: u32, out: &mut dyn Outbox) {
+        for job in self.queue.held(slot).collect::<Vec<_>>() {
+            self.give_back(job, out);
         }
     }
 

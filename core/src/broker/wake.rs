@@ -88,7 +88,8 @@ impl Broker {
             return false;
         }
         let mut woken = 0;
-        while woken < count {
+        // A push may have taken the last job: nobody is woken for nothing.
+        while woken < count && self.queue.functions.is_ready(function) {
             let Some(slot) = self.queue.peers.pop_sleeper(&mut self.queue.functions, function) else { break };
             let connection = self.connections.at(slot);
             if !connection.all_yours {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::request::{Arguments, Refusal, Request};
+use super::request::{Arguments, MAX_HANDLE, Refusal, Request};
 use super::response::Response;
 use super::{Command, Data, HEADER_LEN, Limits, REQUEST_MAGIC, RESPONSE_MAGIC, RawCommand, Sender};
 
@@ -159,10 +159,13 @@ impl Decoder {
         let command = Command::try_from(RawCommand(number(4))).map_err(DecodeError::UnknownCommand)?;
         let size = number(8) as usize;
         let Limits { max_packet, max_argument, .. } = self.limits;
-        if size > max_packet {
-            return Err(DecodeError::PacketTooLarge { command, size, limit: max_packet });
+        // What a server passes on is longer than what it took by as much as a handle.
+        let limit = if response { max_packet.saturating_add(MAX_HANDLE) } else { max_packet };
+        if size > limit {
+            return Err(DecodeError::PacketTooLarge { command, size, limit });
         }
-        if !command.has_data() && size > command.arguments().max(1) * (max_argument + 1) {
+        let arguments = command.arguments().max(1).saturating_mul(max_argument.saturating_add(1));
+        if !command.has_data() && size > arguments {
             return Err(DecodeError::ArgumentTooLarge { command, limit: max_argument });
         }
         Ok(Some(Header { response, command, size }))
@@ -225,7 +228,7 @@ impl Decoder {
     fn line<'a>(&self, buffer: &'a [u8]) -> Result<Step<'a>, DecodeError> {
         let limit = self.limits.max_line;
         // One byte more for the CR, one for the LF.
-        let window = &buffer[..buffer.len().min(limit + 2)];
+        let window = &buffer[..buffer.len().min(limit.saturating_add(2))];
         match memchr(b'\n', window) {
             Some(end) => {
                 let line = &window[..end];
@@ -235,7 +238,7 @@ impl Decoder {
                 }
                 Ok(Step::Frame { length: end + 1, frame: Frame::Text(line) })
             }
-            None if window.len() > limit + 1 => Err(DecodeError::LineTooLong { limit }),
+            None if window.len() > limit.saturating_add(1) => Err(DecodeError::LineTooLong { limit }),
             None => Ok(Step::Need { total: buffer.len() + 1 }),
         }
     }

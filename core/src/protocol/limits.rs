@@ -4,7 +4,8 @@
 /// limit, and is then disconnected: the bytes that follow could not be told from a new packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Body of a packet, in bytes. Default 64 MiB; the format's own limit is 4 GiB - 1.
+    /// Body of a packet, in bytes. Default 64 MiB; the format's own limit is 4 GiB - 1. What a server sends may be longer by a
+    /// job handle (64 bytes), so that a job of just this size still reaches a worker with the same limit.
     pub max_packet: usize,
     /// One argument in front of a packet's data, or the body of a packet without data, in bytes. Default 8191, gearmand's.
     pub max_argument: usize,

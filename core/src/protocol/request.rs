@@ -172,7 +172,7 @@ impl Refusal {
 }
 
 /// The handles of every server are shorter than this.
-const MAX_HANDLE: usize = 64;
+pub(super) const MAX_HANDLE: usize = 64;
 
 /// `bytes` up to the first NUL.
 fn until_nul(bytes: &[u8]) -> &[u8] {
@@ -416,7 +416,7 @@ impl<'a> Arguments<'a> {
             let len = if last_is_rest && i + 1 == count {
                 rest.len()
             } else {
-                let window = &rest[..rest.len().min(limit + 1)];
+                let window = &rest[..rest.len().min(limit.saturating_add(1))];
                 memchr(0, window)?
             };
             *end = u32::try_from(at + len).ok()?;

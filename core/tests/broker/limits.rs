@@ -150,7 +150,7 @@ fn what_no_packet_could_carry_is_refused() {
     }
     assert_eq!(story.broker.jobs(), 0);
     story.run("w> CAN_DO f\nc> SUBMIT_JOB f '' x\nc< JOB_CREATED T:1\nw> GRAB_JOB\nw< JOB_ASSIGN T:1 f x");
-    let work = Work::Status { numerator: b"1\02", denominator: b"3" };
+    let work = Work::Status { numerator: b"1\x002", denominator: b"3" };
     story.request("w", &Request::Work { handle: b"T:1", work });
     assert!(story.next("w").is_some_and(|answer| answer.starts_with("ERROR INVALID_ARGUMENT ")));
     story.nothing_left();

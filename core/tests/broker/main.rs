@@ -6,6 +6,8 @@ mod coalesce;
 mod handing;
 mod life;
 mod limits;
+mod model;
+mod property;
 mod schedule;
 mod story;
 mod timing;

@@ -37,7 +37,7 @@ pub(crate) struct Story {
 
 /// What the broker has sent during one input, as words.
 #[derive(Default)]
-struct Sent(Vec<(ConnId, String)>);
+pub(crate) struct Sent(pub(crate) Vec<(ConnId, String)>);
 
 impl Outbox for Sent {
     fn send(&mut self, to: ConnId, response: &Response<'_>) {
