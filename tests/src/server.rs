@@ -129,16 +129,16 @@ impl Server {
         Peer::connect(self.address())
     }
 
-    /// Memory that it has in use, in bytes.
+    /// The most memory that it has had in use so far, in bytes.
     ///
     /// # Errors
     /// When the process is gone.
-    pub fn resident_memory(&self) -> Result<u64> {
+    pub fn peak_memory(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.pid());
         let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kilobytes = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kilobytes.with_context(|| format!("{path} has no VmRSS: has the server ended?"))? * 1024)
+        Ok(kilobytes.with_context(|| format!("{path} has no VmHWM: has the server ended?"))? * 1024)
     }
 
     /// Asks it to end as `signal` does and waits for that.
