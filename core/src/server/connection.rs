@@ -69,8 +69,9 @@ impl Connection {
             }
             let may_read =
                 self.phase == Phase::Open && self.pending.len() < self.shared.limits.max_output / 2;
-            if may_read && self.read(cx)?.is_ready() {
-                asked = true;
+            if may_read && let Poll::Ready(seen) = self.read(cx)? {
+                // Half a packet makes no turn: what others have sent meanwhile is then still to be asked for.
+                asked |= seen;
                 continue;
             }
             if blocked {
@@ -91,11 +92,13 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Reads once and applies what has come.
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads once and applies what has come. True where the state has been asked for output on the way.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut asked = false;
         let Self { shared, decoder, stream, id, input, pending, phase, more } = self;
         let waker = cx.waker();
         let mut turn = |tools: &mut Tools, batch: &Batch<'_>| {
+            asked = true;
             shared.turn(tools, Some(*id), |turn| {
                 for frame in batch {
                     turn.input(Input::Received { conn: *id, frame });
@@ -106,9 +109,12 @@ impl Connection {
         match ready!(input.poll(stream, decoder, cx, &mut turn))? {
             Got::Something => {}
             Got::End => *phase = Phase::Closing,
-            Got::Nonsense(error) => self.refuse(error, cx),
+            Got::Nonsense(error) => {
+                self.refuse(error, cx);
+                asked = true;
+            }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(asked))
     }
 
     /// Ends a connection whose bytes are not the protocol. Who exceeds a limit is told which; other nonsense gets no answer, as from
