@@ -19,8 +19,11 @@ use crate::protocol::{DecodeError, Decoder, Frame, Step};
 const SCRATCH: usize = 64 << 10;
 /// A packet from this size on, in bytes, gets a buffer of its own.
 const LARGE: usize = 32 << 10;
-/// How much of an announced packet is reserved before any of it has come, in bytes. Beyond it the buffer grows with what comes.
-const RESERVE: usize = 1 << 20;
+/// How much of an announced packet is reserved before more than its beginning has come, in bytes.
+const FIRST: usize = 128 << 10;
+/// How much is reserved at once for a packet of which [`FIRST`] bytes have come, in bytes. Beyond it the buffer doubles with what
+/// comes, so that announcing much costs the server nothing.
+const RESERVE: usize = 4 << 20;
 /// Messages handed to the broker in one turn: others wait for the lock meanwhile.
 pub(super) const BATCH: usize = 256;
 
@@ -100,7 +103,7 @@ impl Input {
     /// Keeps the beginning of a message of which `total` bytes are needed.
     fn keep(&mut self, left: &[u8], total: usize) {
         if total >= LARGE {
-            let mut packet = BytesMut::with_capacity(total.min(RESERVE));
+            let mut packet = BytesMut::with_capacity(total.min(FIRST));
             packet.extend_from_slice(left);
             self.large = Some((packet, total));
             self.rest = Vec::new();
@@ -122,7 +125,7 @@ impl Input {
         let Some((packet, total)) = &mut self.large else { return Poll::Ready(Ok(Got::Something)) };
         let missing = *total - packet.len();
         if packet.capacity() == packet.len() {
-            packet.reserve(missing.min(packet.len()));
+            packet.reserve(missing.min(packet.len().max(RESERVE)));
         }
         let room = missing.min(packet.capacity() - packet.len());
         let read =
