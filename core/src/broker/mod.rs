@@ -33,7 +33,7 @@ use wake::Waking;
 /// One reading of both clocks, taken by whoever calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Monotonic time since some moment that stays the same: for timeouts.
+    /// Monotonic time since some moment that stays the same: for timeouts. A time before that of an earlier input counts as that.
     pub mono: Duration,
     /// Time since the Unix epoch: for epoch jobs and schedules. It may jump.
     pub wall: Duration,
@@ -193,7 +193,8 @@ impl Broker {
 
     /// Applies one input.
     pub fn handle(&mut self, now: Now, input: Input<'_>, out: &mut dyn Outbox) {
-        self.now = now;
+        // Callers may read a coarse clock here and an exact one there: monotonic time does not go back.
+        self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
         match input {
             Input::Received { conn, frame } => {
                 if !self.connections.is_open(conn) {

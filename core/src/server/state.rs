@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::clock::Clock;
 use super::log::{self, LogLine};
-use crate::broker::{Broker, Event, Input, Outbox};
+use crate::broker::{Broker, Event, Input, Now, Outbox};
 use crate::error::ErrorKind;
 use crate::protocol::{OutBuf, Response};
 use crate::types::ConnId;
@@ -164,7 +164,17 @@ impl Shared {
         me: Option<ConnId>,
         apply: impl FnOnce(&mut Turn<'_>) -> R,
     ) -> R {
-        let now = self.clock.now();
+        self.turn_at(self.clock.coarse(), tools, me, apply)
+    }
+
+    /// A turn at a time that the caller has read.
+    pub(super) fn turn_at<R>(
+        &self,
+        now: Now,
+        tools: &mut Tools,
+        me: Option<ConnId>,
+        apply: impl FnOnce(&mut Turn<'_>) -> R,
+    ) -> R {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let mut turn = Turn { state, tools, me, now, max_output: self.limits.max_output };
@@ -219,7 +229,7 @@ pub(super) struct Turn<'a> {
     pub(super) state: &'a mut State,
     tools: &'a mut Tools,
     me: Option<ConnId>,
-    now: crate::broker::Now,
+    now: Now,
     max_output: usize,
 }
 
