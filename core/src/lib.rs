@@ -8,6 +8,8 @@ pub mod broker;
 pub mod client;
 pub mod error;
 #[cfg(feature = "net")]
+mod facade;
+#[cfg(feature = "net")]
 pub mod net;
 pub mod protocol;
 mod queue;
@@ -18,6 +20,8 @@ pub mod worker;
 
 #[cfg(feature = "net")]
 pub use client::Client;
+#[cfg(feature = "net")]
+pub use client::admin::Admin;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "net")]
 pub use worker::Worker;
@@ -25,6 +29,7 @@ pub use worker::Worker;
 /// Clients and workers that own no thread and no runtime.
 #[cfg(feature = "net")]
 pub mod blocking {
+    pub use crate::client::admin::BlockingAdmin as Admin;
     pub use crate::client::blocking::Client;
     pub use crate::client::blocking_task::{Map, Task};
     pub use crate::worker::BlockingJob as Job;

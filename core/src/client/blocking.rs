@@ -11,7 +11,7 @@ use super::exchange::{Answer, Exchange, Question, Ticket};
 use super::loss::lost_because;
 use super::{JobStatus, Options, Submission};
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::{Clock, Connecting, Connector, Interest, IntoServers, Wire};
+use crate::net::{Clock, Connecting, Connector, Interest, IntoServers, Servers, Wire};
 use crate::protocol::{Data, Decoder};
 use crate::types::JobHandle;
 
@@ -58,7 +58,12 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn with_options(servers: impl IntoServers, options: Options) -> Result<Self> {
-        let connector = Connector::new(servers.into_servers()?, options.connect_timeout);
+        Ok(Self::of(servers.into_servers()?, options))
+    }
+
+    /// As [`Client::with_options`], for servers that are servers.
+    pub(crate) fn of(servers: Servers, options: Options) -> Self {
+        let connector = Connector::new(servers, options.connect_timeout);
         let inner = Inner {
             clock: Clock::new(),
             decoder: Decoder::new(options.limits),
@@ -69,7 +74,7 @@ impl Client {
             complaint: None,
             options,
         };
-        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+        Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Connects now, where the first request would.

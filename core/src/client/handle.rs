@@ -12,7 +12,7 @@ use super::exchange::{Answer, Question};
 use super::task::Task;
 use super::{JobStatus, Options, Submission};
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::{Clock, IntoServers};
+use crate::net::{Clock, IntoServers, Servers};
 use crate::protocol::Data;
 use crate::types::JobHandle;
 
@@ -60,8 +60,12 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn with_options(servers: impl IntoServers, options: Options) -> Result<Self> {
-        let shared = Shared::new(servers.into_servers()?, options);
-        Ok(Self { owner: Arc::new(Owner(shared)) })
+        Ok(Self::of(servers.into_servers()?, options))
+    }
+
+    /// As [`Client::with_options`], for servers that are servers.
+    pub(crate) fn of(servers: Servers, options: Options) -> Self {
+        Self { owner: Arc::new(Owner(Shared::new(servers, options))) }
     }
 
     /// Connects now, where the first request would.

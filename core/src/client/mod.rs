@@ -7,6 +7,8 @@ mod event;
 pub mod exchange;
 
 #[cfg(feature = "net")]
+pub mod admin;
+#[cfg(feature = "net")]
 pub(crate) mod blocking;
 #[cfg(feature = "net")]
 pub(crate) mod blocking_task;

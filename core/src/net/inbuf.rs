@@ -35,6 +35,13 @@ impl InBuf {
         &mut self.bytes
     }
 
+    /// Takes everything out, for a reader of text.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.drain(..std::mem::take(&mut self.start));
+        bytes
+    }
+
     /// Hands the packet in front to `take`, where a whole one is there.
     pub(crate) fn next<R>(
         &mut self,

@@ -30,6 +30,13 @@ pub trait LocalLink: Send + Sync + fmt::Debug {
     /// [`LinkClosed`] when the connection has ended. What had arrived before has been appended to `into`.
     fn exchange(&self, requests: &[Request<'_>], into: &mut OutBuf) -> Result<(), LinkClosed>;
 
+    /// Lets the broker answer a line of the admin text protocol, given without its line end; appends the answer to `into`, behind
+    /// whatever has arrived on this connection before.
+    ///
+    /// # Errors
+    /// As [`LocalLink::exchange`].
+    fn text(&self, line: &[u8], into: &mut OutBuf) -> Result<(), LinkClosed>;
+
     /// Ready when [`LocalLink::exchange`] would find something, or the connection has ended. One task can wait at a time.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
 

@@ -29,6 +29,12 @@ impl LocalWire {
         self.ended |= self.link.exchange(requests, &mut self.input).is_err();
     }
 
+    /// Lets the broker answer a line of the admin protocol.
+    pub(crate) fn send_text(&mut self, line: &[u8]) {
+        let line = line.trim_ascii_end();
+        self.ended |= self.link.text(line, &mut self.input).is_err();
+    }
+
     /// Collects what has arrived. False when nothing has.
     ///
     /// # Errors
@@ -71,7 +77,7 @@ impl LocalWire {
 
     /// Waits on the caller's thread. False when `timeout` has passed first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        self.link.wait_readable(timeout)
+        self.has_input() || self.link.wait_readable(timeout)
     }
 }
 

@@ -135,6 +135,33 @@ impl Wire {
         }
     }
 
+    /// Puts a text line on its way, with its line end.
+    pub(crate) fn send_text(&mut self, line: &[u8]) {
+        match self {
+            Self::Socket(socket) => socket.out.put(line),
+            Self::Local(local) => local.send_text(line),
+        }
+    }
+
+    /// Takes out what has arrived, for a reader of text.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        match self {
+            Self::Socket(socket) => socket.input.take_bytes(),
+            Self::Local(local) => local.take_input().to_vec(),
+        }
+    }
+
+    /// Drops what has arrived unasked.
+    ///
+    /// # Errors
+    /// As [`Wire::fill`].
+    pub(crate) fn discard_input(&mut self) -> io::Result<()> {
+        while self.fill()? {
+            self.take_bytes();
+        }
+        Ok(())
+    }
+
     /// Bytes that wait to be written.
     pub(crate) const fn unsent(&self) -> usize {
         match self {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::state::{Shared, Tools};
+use super::state::{Shared, Tools, Turn};
 use crate::broker::Input;
 use crate::net::{LinkClosed, LocalBroker, LocalLink};
-use crate::protocol::{OutBuf, Request};
+use crate::protocol::{Frame, OutBuf, Request};
 use crate::types::ConnId;
 
 /// The broker of a running server, for callers in the same process.
@@ -59,22 +59,36 @@ impl Link {
     }
 }
 
-impl LocalLink for Link {
-    fn exchange(&self, requests: &[Request<'_>], into: &mut OutBuf) -> Result<(), LinkClosed> {
-        let conn = self.conn;
-        self.shared.turn(&mut self.tools.lock(), Some(conn), |turn| {
+impl Link {
+    /// One turn of this connection; what has arrived by its end goes to `into`.
+    fn turn(&self, into: &mut OutBuf, apply: impl FnOnce(&mut Turn<'_>)) -> Result<(), LinkClosed> {
+        self.shared.turn(&mut self.tools.lock(), Some(self.conn), |turn| {
             if turn.state.stopped {
                 return Err(LinkClosed);
             }
-            for request in requests {
-                turn.input(Input::Requested { conn, request });
-            }
-            let Some(own) = turn.state.conn(conn) else { return Err(LinkClosed) };
+            apply(turn);
+            let Some(own) = turn.state.conn(self.conn) else { return Err(LinkClosed) };
             if !own.out.is_empty() {
                 into.append(&mut own.out);
             }
             if own.closing { Err(LinkClosed) } else { Ok(()) }
         })
+    }
+}
+
+impl LocalLink for Link {
+    fn exchange(&self, requests: &[Request<'_>], into: &mut OutBuf) -> Result<(), LinkClosed> {
+        let conn = self.conn;
+        self.turn(into, |turn| {
+            for request in requests {
+                turn.input(Input::Requested { conn, request });
+            }
+        })
+    }
+
+    fn text(&self, line: &[u8], into: &mut OutBuf) -> Result<(), LinkClosed> {
+        let conn = self.conn;
+        self.turn(into, |turn| turn.input(Input::Received { conn, frame: &Frame::Text(line) }))
     }
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {

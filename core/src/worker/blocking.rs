@@ -110,6 +110,11 @@ impl Worker {
             let detail = "a blocking worker cannot wait for a broker of its own process and for others";
             return Err(Error::new(ErrorKind::InvalidArgument, "worker", detail));
         }
+        Ok(Self::of(&servers, options))
+    }
+
+    /// As [`Worker::with_options`], for servers that go together.
+    pub(crate) fn of(servers: &Servers, options: Options) -> Self {
         let settings = Settings {
             client_id: options.client_id.clone().map(Bytes::from),
             all_yours: servers.len() == 1,
@@ -124,7 +129,7 @@ impl Worker {
             wire: None,
             ready: false,
         };
-        Ok(Self {
+        Self {
             clock: Clock::new(),
             decoder: Decoder::new(options.limits),
             functions: HashMap::default(),
@@ -133,7 +138,7 @@ impl Worker {
             stop: None,
             on_error: Box::new(|_, _| {}),
             options,
-        })
+        }
     }
 
     /// Adds a function, or replaces it. It runs on the thread of [`Worker::run`]; a panic in it becomes an exception of the job.
