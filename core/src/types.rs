@@ -1,6 +1,10 @@
 //! The words that every room uses.
 
+mod data;
+
 use std::fmt;
+
+pub use data::Data;
 
 /// A connection to the broker, of whatever transport. Numbers are never used twice by one broker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod fuzz;
 pub mod place;
 pub mod program;
 pub mod server;

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use croner::Cron;
 use croner::parser::{CronParser, Seconds};
-use jiff::Timestamp;
+use croner::{Cron, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::{Broker, Event, Outbox};
 use crate::error::ErrorKind;
@@ -123,6 +124,9 @@ impl Broker {
         }
         let bad = |why: String| (ErrorKind::InvalidArgument, why);
         let cron = parse(fields).map_err(bad)?;
+        if !has_day(&cron, self.wall()) {
+            return Err(bad(format!("The schedule does not fall due in the next {YEARS} years")));
+        }
         let next = next_after(&cron, self.wall(), &self.config.time_zone).map_err(bad)?;
         let limit = self.config.max_schedules;
         if self.schedules.by_number.len() >= limit {
@@ -271,6 +275,28 @@ fn weekdays(field: &str) -> Result<String, String> {
     Ok(named.collect::<Vec<_>>().join(","))
 }
 
+/// Years that are searched for a day of a schedule: the 29th of February falls on each day of the week within them.
+const YEARS: usize = 40;
+
+/// Whether any day of the next years is one of `cron`'s. The library's search would go on to the year 5000, for a tenth of a
+/// second and more, and nobody else is served meanwhile.
+fn has_day(cron: &Cron, wall: u64) -> bool {
+    let second = i64::try_from(wall).ok().and_then(|second| Timestamp::from_second(second).ok());
+    let Some(today) = second.map(|second| second.to_zoned(TimeZone::UTC).date()) else { return false };
+    let in_month = |first: Date| {
+        let weekday = first.weekday().to_sunday_zero_offset().unsigned_abs();
+        let (year, month) = (first.year().into(), first.month().unsigned_abs().into());
+        (1..=u32::from(first.days_in_month().unsigned_abs())).any(|day| {
+            let weekday = Weekday::from_days_from_sunday((u32::from(weekday) + day - 1) % 7);
+            cron.pattern.day_match(year, month, day, weekday).unwrap_or(false)
+        })
+    };
+    let months = today.first_of_month().series(1.month()).take(12 * YEARS + 1);
+    let mut months =
+        months.filter(|first| cron.pattern.month_match(first.month().unsigned_abs().into()).unwrap_or(false));
+    months.any(in_month)
+}
+
 /// The first Unix second after `wall` at which `cron` falls due.
 fn next_after(cron: &Cron, wall: u64, zone: &TimeZone) -> Result<u64, String> {
     let second = i64::try_from(wall).ok().and_then(|second| Timestamp::from_second(second).ok());
@@ -287,6 +313,9 @@ mod tests {
     fn next(line: &str, wall: u64) -> Result<u64, String> {
         let fields = line.replace(' ', "\0");
         let cron = parse(Fields::new(fields.as_bytes()).expect("five fields"))?;
+        if !has_day(&cron, wall) {
+            return Err("never".into());
+        }
         next_after(&cron, wall, &TimeZone::UTC)
     }
 
@@ -313,8 +342,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for line in ["61 * * * *", "x * * * *", "* * * * 7", "* * * * 5-2", "* * * * 1/0", "0 0 30 2 *"] {
+        for line in ["61 * * * *", "x * * * *", "* * * * 7", "* * * * 5-2", "* * * * 1/0"] {
             assert!(next(line, SATURDAY_NOON).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn days_that_never_come_are_told_from_days_that_are_rare() {
+        for line in ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 31W 2 *"] {
+            assert_eq!(next(line, SATURDAY_NOON), Err("never".into()), "{line}");
+        }
+        let leap_day = |year: i16| {
+            let date = jiff::civil::date(year, 2, 29).to_zoned(TimeZone::UTC).expect("a leap year");
+            date.timestamp().as_second().unsigned_abs()
+        };
+        assert_eq!(next("0 0 29 2 *", SATURDAY_NOON), Ok(leap_day(2028)));
+        assert_eq!(next("0 0 29 2 *", leap_day(2096)), Ok(leap_day(2104)), "2100 is none");
+        assert!(next("0 0 30 2 0", SATURDAY_NOON).is_ok(), "or a Monday");
     }
 }

@@ -17,7 +17,6 @@
 //! ```
 
 mod command;
-mod data;
 mod decode;
 mod limits;
 mod name;
@@ -26,8 +25,8 @@ mod outgoing;
 mod request;
 mod response;
 
+pub use crate::types::Data;
 pub use command::{Command, RawCommand, Sender};
-pub use data::Data;
 pub use decode::{DecodeError, Decoder, Frame, Header, ResponseStep, Step};
 pub use limits::Limits;
 pub use name::{MAX_FUNCTION, check_function};

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use super::slab::{Linked, Links, List, NONE};
-use crate::protocol::Data;
-use crate::types::Priority;
+use crate::types::{Data, Priority};
 
 /// The list of a function and priority that a queued job stands in.
 #[derive(Debug)]

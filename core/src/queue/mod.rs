@@ -16,8 +16,7 @@ mod worker;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::protocol::Data;
-use crate::types::{Priority, Progress};
+use crate::types::{Data, Priority, Progress};
 
 pub(crate) use function::{Functions, Wake};
 pub(crate) use job::{Extra, Job, NewJob, Place};

@@ -205,9 +205,16 @@ fn a_small_step_back_does_not_fire_twice() {
 #[test]
 fn lines_that_mean_nothing_are_refused() {
     let mut story = Story::new();
-    for fields in
-        ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "x * * * *", "1-0 * * * *"]
-    {
+    for fields in [
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 7",
+        "x * * * *",
+        "1-0 * * * *",
+        "0 0 31 2,4,6,9,11 *",
+    ] {
         story.send("c", &crate::story::packet(&format!("SUBMIT_JOB_SCHED f '' {fields} x")));
         let answer = story.next("c").expect("an answer");
         assert!(answer.starts_with("ERROR INVALID_ARGUMENT "), "{fields}: {answer}");

@@ -1,4 +1,4 @@
-//! The opaque part of a packet.
+//! Opaque bytes: workloads and results.
 
 use bytes::Bytes;
 use std::ops::Deref;
