@@ -28,7 +28,7 @@ fn packets_of_random_types_and_bodies() {
         println!("seed {seed}");
         let random = bytes(seed, 64);
         let len = random[0] % 40;
-        let magic = if random[1] % 4 == 0 { b"\0RES" } else { b"\0REQ" };
+        let magic = if random[1].is_multiple_of(4) { b"\0RES" } else { b"\0REQ" };
         // NULs are what bodies are made of.
         let body =
             random[20..20 + usize::from(len % 40)].iter().map(|byte| if byte % 3 == 0 { 0 } else { *byte });

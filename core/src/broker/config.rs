@@ -42,6 +42,12 @@ pub struct Config {
     pub max_function_bytes: u64,
     /// Functions that may be known at once; each costs about 500 bytes, and stays until it is dropped. Default 100,000.
     pub max_functions: usize,
+    /// Abilities that may exist at once, a worker's each function being one; each costs about 100 bytes. A CAN_DO above it is
+    /// answered by an ERROR. Default 4,000,000.
+    pub max_abilities: usize,
+    /// Foreground submissions that may wait for results at once, those that share a job included; each costs about 40 bytes. A
+    /// submission above it is answered by an ERROR. Default 4,000,000.
+    pub max_waiting: usize,
     /// Schedules that may exist at once. Default 10,000.
     pub max_schedules: usize,
     /// Jobs that `show jobs` and `show unique jobs` list; a longer queue is answered by an error line, because nobody else is
@@ -73,6 +79,8 @@ impl Default for Config {
             max_queue_bytes: 4 << 30,
             max_function_bytes: u64::MAX,
             max_functions: 100_000,
+            max_abilities: 4_000_000,
+            max_waiting: 4_000_000,
             max_schedules: 10_000,
             max_listing: 100_000,
             hash_seed: [0; 2],

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Broker, Outbox};
+use crate::error::ErrorKind;
 use crate::protocol::{Assign, Grab, Response};
 use crate::queue::{Order, Sleep};
 use crate::types::ConnId;
@@ -12,10 +13,20 @@ const MIN_TIMEOUT: u64 = 1000;
 
 impl Broker {
     pub(super) fn can_do(&mut self, conn: ConnId, function: &[u8], timeout: u64, out: &mut dyn Outbox) {
-        match self.function(function) {
+        let found = self.function(function).and_then(|id| self.check_abilities(conn, id).map(|()| id));
+        match found {
             Ok(id) => self.queue.peers.register(&mut self.queue.functions, conn.slot, id, timeout),
             Err((kind, text)) => self.error(conn, kind, &text, out),
         }
+    }
+
+    fn check_abilities(&self, conn: ConnId, function: u32) -> Result<(), (ErrorKind, String)> {
+        let limit = self.config.max_abilities;
+        if self.queue.peers.abilities_len() < limit || self.queue.peers.can_do(conn.slot, function) {
+            return Ok(());
+        }
+        let text = format!("The limit of {limit} abilities (max_abilities) has been reached");
+        Err((ErrorKind::QueueError, text))
     }
 
     pub(super) fn cant_do(&mut self, conn: ConnId, function: &[u8], out: &mut dyn Outbox) {

@@ -32,6 +32,11 @@ impl Broker {
         if let When::Schedule(schedule) = submit.when {
             return self.submit_schedule(conn, function_id, submit, schedule, out);
         }
+        let limit = self.config.max_waiting;
+        if !background && self.queue.waiting_len() >= limit {
+            let text = format!("The limit of {limit} waiting submissions (max_waiting) has been reached");
+            return Err((ErrorKind::QueueError, text));
+        }
         if let Some(job) = self.queue.find_same(function_id, unique, workload) {
             self.stats.coalesced += 1;
             if background {

@@ -85,6 +85,11 @@ impl Queue {
         self.running.len()
     }
 
+    /// How many submissions wait for results.
+    pub(crate) const fn waiting_len(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// Bytes that all jobs hold.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

@@ -200,6 +200,16 @@ impl Peers {
         true
     }
 
+    /// How many registrations there are, of all workers.
+    pub(crate) const fn abilities_len(&self) -> usize {
+        self.registrations.slab.len()
+    }
+
+    /// Whether the worker is registered for the function.
+    pub(crate) fn can_do(&self, slot: u32, function: u32) -> bool {
+        self.registrations.by_pair.contains_key(&pair(slot, function))
+    }
+
     /// The functions a worker is registered for.
     pub(crate) fn functions_of(&self, slot: u32) -> Vec<u32> {
         self.registrations(slot).map(|registration| registration.function).collect()

@@ -62,6 +62,23 @@ fn functions_are_limited() {
 }
 
 #[test]
+fn abilities_are_limited() {
+    let mut story = Story::with(|config| config.max_abilities = 2);
+    story.play("w> CAN_DO f\nv> CAN_DO f\nv> CAN_DO f\nv> CAN_DO g");
+    assert!(story.next("v").is_some_and(|answer| answer.contains("max_abilities")));
+    story.run("w close\nv> CAN_DO g\nv> CAN_DO f");
+}
+
+#[test]
+fn waiting_submissions_are_limited() {
+    let mut story = Story::with(|config| config.max_waiting = 2);
+    story.play("c> SUBMIT_JOB f u x\nc< JOB_CREATED T:1\nc> SUBMIT_JOB f u x\nc< JOB_CREATED T:1\nc> SUBMIT_JOB f u x");
+    assert!(story.next("c").is_some_and(|answer| answer.contains("max_waiting")));
+    story.run("c> SUBMIT_JOB_BG f u x\nc< JOB_CREATED T:1\nw> CAN_DO f\nw> GRAB_JOB\nw< JOB_ASSIGN T:1 f x");
+    story.run("w> WORK_COMPLETE T:1\nc< WORK_COMPLETE T:1\nc< WORK_COMPLETE T:1\nc> SUBMIT_JOB f u x\nc< JOB_CREATED T:2");
+}
+
+#[test]
 fn a_name_repeated_for_ever_costs_nothing() {
     let mut story = Story::new();
     let again = crate::story::packet("CAN_DO f").repeat(1000);
