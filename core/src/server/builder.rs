@@ -1,6 +1,7 @@
 //! Settings of a server, and how it starts.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -26,11 +27,17 @@ pub struct ServerLimits {
     /// Half of it unread, and nothing more is read from the peer. At most twice as much is held, and one more packet.
     /// Default 64 MiB.
     pub max_output: usize,
+    /// What all slow readers together may leave unread, in bytes; above it those who have left more than 256 KiB are cut off as
+    /// they are sent more. Default 1 GiB.
+    pub max_backlog: usize,
+    /// What unfinished packets of all peers together may hold, in bytes; above it a peer in the middle of a packet is answered by
+    /// an ERROR and cut off. Default 1 GiB.
+    pub max_input: usize,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { max_connections: 100_000, max_output: 64 << 20 }
+        Self { max_connections: 100_000, max_output: 64 << 20, max_backlog: 1 << 30, max_input: 1 << 30 }
     }
 }
 
@@ -139,6 +146,7 @@ impl Builder {
             clock: Clock::new(),
             rearm: tokio::sync::Notify::new(),
             reached: Condvar::new(),
+            input: AtomicUsize::new(0),
             limits: self.server_limits,
         });
         let bound = listener::bind_all(&self.listen, self.backlog)?;

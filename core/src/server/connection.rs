@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,7 +15,7 @@ use super::state::{Shared, State, Tools};
 use super::stream::Stream;
 use crate::broker::Input;
 use crate::error::ErrorKind;
-use crate::protocol::{DecodeError, Decoder, OutBuf};
+use crate::protocol::{DecodeError, Decoder, OutBuf, Response};
 use crate::types::ConnId;
 
 /// Reads of one connection before the others of its thread have their turn.
@@ -35,8 +36,18 @@ pub(super) struct Connection {
     /// Taken from the state and not yet sent.
     pending: OutBuf,
     phase: Phase,
-    /// There was more to send than could be taken.
+    /// The state is to be looked at again once everything has been sent.
     more: bool,
+    /// Our part of the bytes of unfinished packets that all peers hold.
+    held: usize,
+}
+
+/// What a peer is told before its connection is closed.
+#[derive(Debug)]
+enum LastWord {
+    Nothing,
+    Line(String),
+    Error(ErrorKind, String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +58,8 @@ enum Phase {
     Closing,
     /// All is sent: waiting, within a bound, for the peer to close.
     Discarding { left: usize },
+    /// The peer does not read, or sends too much: it is closed at once.
+    Cut,
     /// The broker has been told.
     Ended,
 }
@@ -56,7 +69,7 @@ impl Connection {
     pub(super) fn open(shared: Arc<Shared>, decoder: Decoder, stream: Stream, peer: &str) -> Option<Self> {
         let id = input::with_tools(|tools| shared.open(tools, peer, true))?;
         let (input, pending, phase) = (input::Input::default(), OutBuf::new(), Phase::Open);
-        Some(Self { shared, decoder, stream, id, input, pending, phase, more: false })
+        Some(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0 })
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -64,6 +77,9 @@ impl Connection {
         let mut asked = false;
         for _ in 0..READS {
             let blocked = self.flush(cx)?.is_pending();
+            if self.phase == Phase::Cut {
+                return Poll::Ready(Ok(()));
+            }
             if let Phase::Discarding { left } = self.phase {
                 return self.discard(cx, left);
             }
@@ -74,15 +90,12 @@ impl Connection {
                 asked |= seen;
                 continue;
             }
-            if blocked {
-                return Poll::Pending;
-            }
-            if !asked || self.more {
+            if !asked || (self.more && !blocked) {
                 asked = true;
                 self.collect(cx);
                 continue;
             }
-            if self.phase == Phase::Open {
+            if blocked || self.phase == Phase::Open {
                 return Poll::Pending;
             }
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
@@ -95,7 +108,7 @@ impl Connection {
     /// Reads once and applies what has come. True where the state has been asked for output on the way.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut asked = false;
-        let Self { shared, decoder, stream, id, input, pending, phase, more } = self;
+        let Self { shared, decoder, stream, id, input, pending, phase, more, .. } = self;
         let waker = cx.waker();
         let mut turn = |tools: &mut Tools, batch: &Batch<'_>| {
             asked = true;
@@ -107,7 +120,7 @@ impl Connection {
             });
         };
         match ready!(input.poll(stream, decoder, cx, &mut turn))? {
-            Got::Something => {}
+            Got::Something => self.count_input(cx),
             Got::End => *phase = Phase::Closing,
             Got::Nonsense(error) => {
                 self.refuse(error, cx);
@@ -117,27 +130,58 @@ impl Connection {
         Poll::Ready(Ok(asked))
     }
 
+    /// Counts what is held of an unfinished packet. The last one to want more than all may hold has to go.
+    fn count_input(&mut self, cx: &mut Context<'_>) {
+        let held = self.input.held();
+        if held == self.held {
+            return;
+        }
+        let (input, limit) = (&self.shared.input, self.shared.limits.max_input);
+        let before = input.fetch_add(held, Relaxed);
+        input.fetch_sub(self.held, Relaxed);
+        let grown = held > self.held;
+        self.held = held;
+        if grown && before > limit {
+            let text = format!(
+                "The limit of {limit} bytes (max_input) for unfinished packets of all peers is reached"
+            );
+            tracing::warn!(target: "lineshaft", "connection {} is closed: {text}", self.id.slot());
+            self.say_and_close(LastWord::Error(ErrorKind::DataTooLarge, text), cx);
+        }
+    }
+
     /// Ends a connection whose bytes are not the protocol. Who exceeds a limit is told which; other nonsense gets no answer, as from
     /// gearmand: whoever sends it does not read Gearman either.
     fn refuse(&mut self, error: DecodeError, cx: &mut Context<'_>) {
+        tracing::info!(target: "lineshaft", "connection {} is closed: {error}", self.id.slot());
+        let last_word = match error {
+            DecodeError::PacketTooLarge { .. } | DecodeError::ArgumentTooLarge { .. } => {
+                LastWord::Error(ErrorKind::ArgumentTooLarge, error.to_string())
+            }
+            DecodeError::LineTooLong { limit } => {
+                LastWord::Line(format!("ERR LINE_TOO_LONG The+limit+(max_line)+is+{limit}+bytes\r\n"))
+            }
+            _ => LastWord::Nothing,
+        };
+        self.say_and_close(last_word, cx);
+    }
+
+    fn say_and_close(&mut self, last_word: LastWord, cx: &mut Context<'_>) {
         let (shared, id) = (self.shared.clone(), self.id);
-        tracing::info!(target: "lineshaft", "connection {} is closed: {error}", id.slot());
         input::with_tools(|tools| {
             shared.turn(tools, Some(id), |turn| {
-                match error {
-                    DecodeError::PacketTooLarge { .. } | DecodeError::ArgumentTooLarge { .. } => {
-                        turn.error_and_close(id, ErrorKind::ArgumentTooLarge, &error.to_string());
-                    }
-                    DecodeError::LineTooLong { limit } => turn.text_and_close(
-                        id,
-                        format!("ERR LINE_TOO_LONG The+limit+(max_line)+is+{limit}+bytes\r\n").as_bytes(),
-                    ),
-                    _ => turn.close(id),
+                match &last_word {
+                    LastWord::Nothing => {}
+                    LastWord::Line(line) => turn.send(id, &Response::Text(line.as_bytes())),
+                    LastWord::Error(kind, text) => turn.send(id, &Response::error(*kind, text)),
                 }
+                turn.close(id);
                 self.more = take(turn.state, id, &mut self.pending, &mut self.phase, cx.waker());
             });
         });
-        self.phase = Phase::Closing;
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+        }
     }
 
     /// Takes what others have had for us, or leaves our waker.
@@ -189,27 +233,29 @@ impl Connection {
     fn end(&mut self) {
         if self.phase != Phase::Ended {
             self.phase = Phase::Ended;
+            self.shared.input.fetch_sub(std::mem::take(&mut self.held), Relaxed);
             input::with_tools(|tools| self.shared.close(tools, self.id));
         }
     }
 }
 
 /// Moves the connection's output to `pending`, once that is empty: a peer that does not read has at most two bounded buffers.
-/// True where something had to be left.
+/// True where there is a reason to come again once that has been sent.
 fn take(state: &mut State, id: ConnId, pending: &mut OutBuf, phase: &mut Phase, waker: &Waker) -> bool {
+    if pending.is_empty() {
+        *pending = state.take_output(id);
+    }
     let stopped = state.stopped;
     let Some(conn) = state.conn(id) else { return false };
-    if pending.is_empty() && !conn.out.is_empty() {
-        *pending = std::mem::take(&mut conn.out);
-    }
-    let more = !conn.out.is_empty();
-    if (conn.closing || stopped) && !more && *phase == Phase::Open {
+    if conn.cut {
+        *phase = Phase::Cut;
+    } else if (conn.closing || stopped) && conn.out.is_empty() && *phase == Phase::Open {
         *phase = Phase::Closing;
     }
     if conn.waker.is_none() {
         conn.waker = Some(waker.clone());
     }
-    more
+    conn.is_unsettled()
 }
 
 impl Future for Connection {

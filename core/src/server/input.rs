@@ -19,6 +19,8 @@ use crate::protocol::{DecodeError, Decoder, Frame, Step};
 const SCRATCH: usize = 64 << 10;
 /// A packet from this size on, in bytes, gets a buffer of its own.
 const LARGE: usize = 32 << 10;
+/// Bytes of a large packet that must have come before it gets its buffer: who only announces much costs next to nothing.
+const BEGUN: usize = 4 << 10;
 /// How much of an announced packet is reserved before more than its beginning has come, in bytes.
 const FIRST: usize = 128 << 10;
 /// How much is reserved at once for a packet of which [`FIRST`] bytes have come, in bytes. Beyond it the buffer doubles with what
@@ -102,7 +104,7 @@ impl Input {
 
     /// Keeps the beginning of a message of which `total` bytes are needed.
     fn keep(&mut self, left: &[u8], total: usize) {
-        if total >= LARGE {
+        if total >= LARGE && left.len() >= BEGUN {
             let mut packet = BytesMut::with_capacity(total.min(FIRST));
             packet.extend_from_slice(left);
             self.large = Some((packet, total));
@@ -113,6 +115,11 @@ impl Input {
             self.rest.clear();
             self.rest.extend_from_slice(left);
         }
+    }
+
+    /// Bytes of an unfinished message that are held.
+    pub(super) fn held(&self) -> usize {
+        self.rest.len() + self.large.as_ref().map_or(0, |(packet, _)| packet.len())
     }
 
     fn poll_large(

@@ -56,9 +56,9 @@ pub(super) fn line(event: Event<'_>) -> Option<LogLine> {
 }
 
 /// A reader that does not read.
-pub(super) fn cut_off(conn: ConnId, limit: usize) -> LogLine {
+pub(super) fn cut_off(conn: ConnId, name: &str, limit: usize) -> LogLine {
     let text = format!(
-        "connection {} is cut off: it has left more than {limit} bytes (max_output) unread",
+        "connection {} is cut off: it does not read what it is sent, and the limit ({name}) is {limit} bytes",
         conn.slot()
     );
     LogLine { level: Level::WARN, text }

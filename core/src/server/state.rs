@@ -1,14 +1,15 @@
 //! What stands behind the one lock: the broker and, for each connection, what is to be sent to it.
 
+use std::sync::atomic::AtomicUsize;
 use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::ServerLimits;
 use super::clock::Clock;
 use super::log::{self, LogLine};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
-use crate::error::ErrorKind;
 use crate::protocol::{OutBuf, Response};
 use crate::types::ConnId;
 
@@ -20,6 +21,8 @@ pub(super) struct State {
     free: Vec<u32>,
     open: usize,
     sockets: usize,
+    /// Bytes that slow readers have not taken yet.
+    backlog: usize,
     /// What somebody waits for, to be told through [`Shared::reached`].
     pub(super) goal: Option<Goal>,
     /// When the clock's task will tick.
@@ -64,8 +67,32 @@ pub(super) struct Conn {
     pub(super) waker: Option<Waker>,
     /// To be closed once everything has been sent.
     pub(super) closing: bool,
+    /// To be closed at once: the peer does not read.
+    pub(super) cut: bool,
     /// It has a socket.
     socket: bool,
+    /// Bytes that its task has taken, where they were many.
+    taken: usize,
+    /// Its part of [`State::backlog`].
+    backlog: usize,
+}
+
+/// Unread bytes of one connection from which on they count as backlog.
+const SLOW: usize = 256 << 10;
+
+impl Conn {
+    /// More is to be sent than has been taken, or what has been taken counts as backlog until all is sent.
+    pub(super) fn is_unsettled(&self) -> bool {
+        !self.out.is_empty() || self.backlog > 0
+    }
+
+    /// Counts what is unread, after that has changed.
+    fn count(&mut self, backlog: &mut usize) {
+        let unread = self.out.len() + self.taken;
+        let counted = if unread > SLOW { unread } else { 0 };
+        *backlog = *backlog - self.backlog + counted;
+        self.backlog = counted;
+    }
 }
 
 /// What a thread uses from turn to turn, so that nothing is allocated under the lock.
@@ -100,7 +127,9 @@ pub(super) struct Shared {
     pub(super) rearm: tokio::sync::Notify,
     /// Told when the goal of somebody who waits has been reached.
     pub(super) reached: Condvar,
-    pub(super) limits: super::ServerLimits,
+    pub(super) limits: ServerLimits,
+    /// Bytes of unfinished packets, of all peers.
+    pub(super) input: AtomicUsize,
 }
 
 impl State {
@@ -111,6 +140,7 @@ impl State {
             free: Vec::new(),
             open: 0,
             sockets: 0,
+            backlog: 0,
             goal: None,
             armed: None,
             stopped: false,
@@ -139,10 +169,24 @@ impl State {
         ConnId::new(slot, place.generation)
     }
 
+    /// Takes what is to be sent to a connection whose task has sent everything that it took before.
+    pub(super) fn take_output(&mut self, id: ConnId) -> OutBuf {
+        let Some(conn) = self.slots.get_mut(id.slot as usize).and_then(|slot| slot.conn.as_mut()) else {
+            return OutBuf::new();
+        };
+        let output = std::mem::take(&mut conn.out);
+        if output.len() > SLOW || conn.backlog > 0 {
+            conn.taken = output.len();
+            conn.count(&mut self.backlog);
+        }
+        output
+    }
+
     fn remove(&mut self, id: ConnId) {
         if let Some(conn) = self.conn(id) {
-            let socket = conn.socket;
+            let (socket, backlog) = (conn.socket, conn.backlog);
             self.sockets -= usize::from(socket);
+            self.backlog -= backlog;
             self.slots[id.slot as usize].conn = None;
             self.free.push(id.slot);
             self.open -= 1;
@@ -177,7 +221,7 @@ impl Shared {
     ) -> R {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut turn = Turn { state, tools, me, now, max_output: self.limits.max_output };
+        let mut turn = Turn { state, tools, me, now, limits: &self.limits };
         let result = apply(&mut turn);
         let due = state.broker.next_wakeup();
         let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
@@ -230,18 +274,20 @@ pub(super) struct Turn<'a> {
     tools: &'a mut Tools,
     me: Option<ConnId>,
     now: Now,
-    max_output: usize,
+    limits: &'a ServerLimits,
 }
 
 impl Turn<'_> {
     pub(super) fn input(&mut self, input: Input<'_>) {
-        let State { broker, slots, .. } = &mut *self.state;
-        let mut delivery = Delivery { slots, tools: self.tools, me: self.me, max_output: self.max_output };
+        let State { broker, slots, backlog, .. } = &mut *self.state;
+        let (tools, me, limits) = (&mut *self.tools, self.me, self.limits);
+        let mut delivery = Delivery { slots, backlog, tools, me, limits };
         broker.handle(self.now, input, &mut delivery);
     }
 
     fn delivery(&mut self) -> Delivery<'_> {
-        Delivery { slots: &mut self.state.slots, tools: self.tools, me: self.me, max_output: self.max_output }
+        let State { slots, backlog, .. } = &mut *self.state;
+        Delivery { slots, backlog, tools: self.tools, me: self.me, limits: self.limits }
     }
 
     /// Closes a connection once what was sent before has been written.
@@ -249,16 +295,9 @@ impl Turn<'_> {
         self.delivery().close(to);
     }
 
-    /// Answers with a text line that the broker knows nothing of, and closes the connection behind it.
-    pub(super) fn text_and_close(&mut self, to: ConnId, text: &[u8]) {
-        self.delivery().send(to, &Response::Text(text));
-        self.close(to);
-    }
-
-    /// Answers with an ERROR that the broker knows nothing of, and closes the connection behind it.
-    pub(super) fn error_and_close(&mut self, to: ConnId, kind: ErrorKind, text: &str) {
-        self.delivery().send(to, &Response::error(kind, text));
-        self.close(to);
+    /// Sends something that the broker knows nothing of.
+    pub(super) fn send(&mut self, to: ConnId, response: &Response<'_>) {
+        self.delivery().send(to, response);
     }
 }
 
@@ -266,8 +305,9 @@ impl Turn<'_> {
 struct Delivery<'a> {
     slots: &'a mut Vec<Slot>,
     tools: &'a mut Tools,
+    backlog: &'a mut usize,
     me: Option<ConnId>,
-    max_output: usize,
+    limits: &'a ServerLimits,
 }
 
 impl Delivery<'_> {
@@ -286,18 +326,29 @@ impl Outbox for Delivery<'_> {
         if conn.closing {
             return;
         }
-        if conn.out.len() > self.max_output {
-            // The reader is too slow. What it has not read is not worth keeping: it is cut off.
-            self.tools.lines.push(log::cut_off(to, self.max_output));
-            conn.out = OutBuf::new();
-            conn.closing = true;
-        } else {
-            if conn.out.is_bare()
-                && let Some(memory) = self.tools.memory.pop()
-            {
-                conn.out = OutBuf::with_memory(memory);
+        if conn.out.is_bare()
+            && let Some(memory) = self.tools.memory.pop()
+        {
+            conn.out = OutBuf::with_memory(memory);
+        }
+        let unread = conn.out.len();
+        response.encode(&mut conn.out);
+        if unread > SLOW {
+            let (limits, backlog) = (self.limits, *self.backlog);
+            conn.count(self.backlog);
+            let too_much = if unread > limits.max_output {
+                Some(("max_output", limits.max_output))
+            } else {
+                (backlog > limits.max_backlog).then_some(("max_backlog", limits.max_backlog))
+            };
+            if let Some((name, limit)) = too_much {
+                // What it has not read is not worth keeping.
+                self.tools.lines.push(log::cut_off(to, name, limit));
+                conn.out = OutBuf::new();
+                conn.count(self.backlog);
+                conn.closing = true;
+                conn.cut = true;
             }
-            response.encode(&mut conn.out);
         }
         Self::wake(conn, to, self.me, &mut self.tools.wakers);
     }
