@@ -156,7 +156,9 @@ fn unfinished_packets_have_a_limit_together() {
                 refused += 1;
             }
             Err(_) if sent.is_err() => refused += 1,
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}")
+            }
         }
     }
     assert!((1..=2).contains(&refused), "{refused} were refused");

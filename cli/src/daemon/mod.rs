@@ -86,8 +86,11 @@ fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
 
 fn start(settings: &Settings) -> Result<Server, Failure> {
     let limits = Limits { max_packet: settings.max_packet, ..Limits::default() };
-    let server_limits =
-        ServerLimits { max_connections: settings.max_connections, max_output: settings.max_output };
+    let server_limits = ServerLimits {
+        max_connections: settings.max_connections,
+        max_output: settings.max_output,
+        ..ServerLimits::default()
+    };
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
     let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
