@@ -9,7 +9,8 @@ use lineshaft::protocol::{Command, Decoder, Frame, Limits, OutBuf, Request, Resp
 use lineshaft::types::ConnId;
 
 /// Limits that a short input can reach.
-const SMALL: Limits = Limits { max_packet: 200, max_argument: 20, max_line: 30, max_words: 3, max_unique: 8 };
+const SMALL: Limits =
+    Limits { max_packet: 200, max_argument: 20, max_line: 30, max_words: 3, max_function: 20, max_unique: 8 };
 
 /// Reads `bytes` as a server and as a client would. What was read is written again and must be read as the same.
 pub fn packet_decode(bytes: &[u8]) {

@@ -26,7 +26,7 @@ pub struct Config {
     /// Every connection starts with the option `exceptions` set. Default false.
     pub exceptions: bool,
     /// How often a job may be started: one that is given back for the so manieth time fails instead. `None`, the default, is
-    /// without limit. `Some(0)` means the same as `Some(1)`: one attempt.
+    /// without limit. `Some(0)` means the same as `Some(1)`: one attempt. More than 65,535 mean 65,535.
     pub job_retries: Option<u32>,
     /// What handles begin with; a colon and the job's number follow. 1 to 42 bytes without NUL, blank or line end. Default
     /// `H:lineshaft`; the daemon uses `H:<host name>`.

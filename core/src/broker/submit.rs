@@ -103,9 +103,9 @@ impl Broker {
         if let Some(id) = self.queue.functions.find(name) {
             return Ok(id);
         }
-        let (limit, longest) = (self.config.max_functions, self.limits.max_argument);
+        let (limit, longest) = (self.config.max_functions, self.limits.max_function);
         if name.len() > longest || name.contains(&0) {
-            let text = format!("A function name has at most {longest} bytes and no NUL");
+            let text = format!("A function name has at most {longest} bytes (max_function) and no NUL");
             return Err((ErrorKind::ArgumentTooLarge, text));
         }
         if self.queue.functions.len() >= limit {

@@ -72,7 +72,7 @@ impl Broker {
             return self.end(job);
         }
         let attempts = u32::from(self.queue.job(job).returns) + 1;
-        if self.config.job_retries.is_some_and(|allowed| attempts >= allowed) {
+        if self.config.job_retries.is_some_and(|allowed| attempts >= allowed.min(u16::MAX.into())) {
             self.stats.dropped += 1;
             let handle = self.handle_of(job);
             let handle = handle.as_bytes();

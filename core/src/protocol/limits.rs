@@ -13,12 +13,22 @@ pub struct Limits {
     pub max_line: usize,
     /// Words in a text line. Default 5, gearmand's.
     pub max_words: usize,
+    /// A function's name, in bytes. Default 512, which is libgearman's limit; gearmand has none of its own. The server keeps every
+    /// name it has seen and prints it in lists.
+    pub max_function: usize,
     /// A unique, in bytes. Default 64, gearmand's.
     pub max_unique: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_packet: 64 << 20, max_argument: 8191, max_line: 8191, max_words: 5, max_unique: 64 }
+        Self {
+            max_packet: 64 << 20,
+            max_argument: 8191,
+            max_line: 8191,
+            max_words: 5,
+            max_function: 512,
+            max_unique: 64,
+        }
     }
 }

@@ -161,11 +161,19 @@ impl Job {
             Body::Small(bytes) => bytes.len(),
             Body::Large(large) => large.unique.len() + large.workload.len(),
         };
-        (body + Self::OVERHEAD) as u64
+        // What a job is made with counts, not what comes later: the sum must be the same when it is taken off again.
+        let extra = self.extra.as_ref().filter(|extra| extra.due > 0 || extra.reducer.is_some());
+        let extra = extra.map_or(0, |extra| {
+            size_of::<Extra>() + Self::TIME + extra.reducer.as_ref().map_or(0, |reducer| reducer.len())
+        });
+        (body + extra + Self::OVERHEAD) as u64
     }
 
     /// Bytes that a queued job costs beside its unique and workload: its entry, the handle index and the allocator's share.
     pub(crate) const OVERHEAD: usize = 88;
+
+    /// Bytes of an entry in the table of times.
+    const TIME: usize = 40;
 
     pub(crate) fn due(&self) -> u64 {
         self.extra.as_ref().map_or(0, |extra| extra.due)

@@ -91,12 +91,13 @@ proptest! {
             _ => Vec::new(),
         };
         let buffer = [head, rest].concat();
-        let small = Limits { max_packet: 60, max_argument: 8, max_line: 9, max_words: 2, max_unique: 4 };
+        let small = Limits { max_packet: 60, max_argument: 8, max_line: 9, max_words: 2, max_function: 20, max_unique: 4 };
         let endless = Limits {
             max_packet: usize::MAX,
             max_argument: usize::MAX,
             max_line: usize::MAX,
             max_words: usize::MAX,
+            max_function: usize::MAX,
             max_unique: usize::MAX,
         };
         for limits in [Limits::default(), small, endless] {
