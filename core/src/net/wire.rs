@@ -1,7 +1,7 @@
 //! A connection on the caller's thread: no runtime, no thread of its own.
 
 use std::io::{self, IoSlice, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use super::inbuf::InBuf;
 use super::local::{LocalWire, next_local};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Decoder, OutBuf, Request, Response};
+
+/// How long a server may be silent, without closing a connection that has been half-closed, until that is given up.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,14 @@ impl AsFd for Stream {
 }
 
 impl Stream {
+    /// Tells the server that nothing more comes.
+    fn finish(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
     /// std's `write` asks the kernel not to raise SIGPIPE; its `write_vectored` does not.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -246,6 +257,19 @@ impl Wire {
         }
     }
 
+    /// Ends the connection in a way that loses nothing that has been sent: waits until the kernel has taken it, `left` at
+    /// the most, then half-closes the connection and reads until the server closes it as well. A socket that is closed with
+    /// something unread in it throws away what it has not delivered yet.
+    ///
+    /// # Errors
+    /// What the system says; `TimedOut` where the server has not taken everything in time.
+    pub(crate) fn close(self, left: impl Fn() -> Duration) -> io::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.close(left),
+            Self::Local(_) => Ok(()),
+        }
+    }
+
     /// The descriptor and what to wait for; `None` in the same process.
     pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
         match self {
@@ -270,6 +294,34 @@ impl SocketWire {
             }
         }
         Ok(())
+    }
+
+    fn close(mut self, left: impl Fn() -> Duration) -> io::Result<()> {
+        self.flush()?;
+        while !self.out.is_empty() {
+            let left = left();
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            poll_all(&mut [PollFd::new(&self.stream, PollFlags::OUT)], Some(left))?;
+            self.flush()?;
+        }
+        self.stream.finish()?;
+        let mut rest = [0; 4096];
+        loop {
+            match rustix::io::read(&self.stream, &mut rest) {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(&self.stream, PollFlags::IN)];
+                    poll_all(&mut fds, Some(left().min(FAREWELL)))?;
+                    if fds[0].revents().is_empty() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     fn fill(&mut self) -> io::Result<bool> {

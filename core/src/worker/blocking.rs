@@ -78,7 +78,8 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Lets the worker finish the job that it does, take no other, and return.
+    /// Lets the worker finish the job that it does, take no other, see its result off, and return. Called by the job's own
+    /// function it leaves no job behind that the server has handed out in vain.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         // A full pipe wakes as well.
@@ -89,6 +90,12 @@ impl Stopper {
 struct Stop {
     stopper: Stopper,
     waked: UnixStream,
+}
+
+impl Stop {
+    fn is_set(&self) -> bool {
+        self.stopper.stopped.load(Ordering::Acquire)
+    }
 }
 
 impl Worker {
@@ -241,6 +248,7 @@ impl Worker {
         let mut waited = false;
         loop {
             if self.is_stopped() {
+                self.take_leave();
                 return Ok(false);
             }
             if self.step() {
@@ -261,7 +269,20 @@ impl Worker {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.stopper.stopped.load(Ordering::Acquire))
+        self.stop.as_ref().is_some_and(Stop::is_set)
+    }
+
+    /// Sees off what has been said, results above all, and closes the connections.
+    fn take_leave(&mut self) {
+        let Self { options, clock, stations, on_error, .. } = self;
+        let until = clock.now().saturating_add(options.answer_timeout);
+        for Station { address, exchange, wire, .. } in stations {
+            let Some(wire) = wire.take() else { continue };
+            exchange.lost();
+            if let Err(error) = wire.close(|| until.saturating_sub(clock.now())) {
+                on_error(address, &io_error(&error));
+            }
+        }
     }
 
     /// Does what can be done without waiting: connects, reads, writes, and at most one job, which it runs. True when it has
@@ -305,7 +326,7 @@ impl Worker {
 
     /// Looks after one server. True when it has run a job.
     fn serve(&mut self, at: usize) -> bool {
-        let Self { options, clock, decoder, functions, stations, on_error, .. } = self;
+        let Self { options, clock, decoder, functions, stations, stop, on_error, .. } = self;
         let single = stations.len() == 1;
         let station = &mut stations[at];
         let ready = std::mem::take(&mut station.ready);
@@ -334,10 +355,10 @@ impl Worker {
                 let mut line = Line { wire: &mut *wire, max_unsent: options.max_unsent };
                 let outcome = run(functions, BlockingJob::new(assign, &mut line));
                 let work = last_word(&outcome);
-                if single {
+                if single && !stop.as_ref().is_some_and(Stop::is_set) {
                     exchange.finish(handle, work, &mut sender(wire));
                 } else {
-                    // Whom to ask for the next job is another question.
+                    // Whom to ask for the next job is another question, and a worker that has been stopped asks nobody.
                     wire.send(&[Request::Work { handle, work }]);
                 }
             });
