@@ -6,6 +6,7 @@ mod daemon;
 mod exit;
 mod input;
 mod options;
+mod pipe;
 mod places;
 mod render;
 mod surroundings;

@@ -1,7 +1,13 @@
 //! Ports and hosts as people write them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+
+use lineshaft::net::Address;
+use lineshaft::protocol::DEFAULT_PORT;
+
+use crate::options::{Refusal, refuse};
 
 /// Where the names of services stand.
 const SERVICES: &str = "/etc/services";
@@ -27,6 +33,26 @@ fn service(services: &str, name: &str) -> Option<u16> {
     })
 }
 
+/// The server that options such as -h and -p name: a host, in brackets or not, or `unix:` and a path; an empty port is the
+/// usual one.
+pub(crate) fn server(host: &OsStr, port: &OsStr) -> Result<Address, Refusal> {
+    let (Some(host), Some(port)) = (host.to_str(), port.to_str()) else {
+        return refuse(format!("server '{}', port '{}': not UTF-8", host.display(), port.display()));
+    };
+    if host.starts_with("unix:") {
+        return host.parse().map_err(|error| Refusal(format!("{error}")));
+    }
+    let port = match port {
+        "" => DEFAULT_PORT,
+        port => self::port(port).map_err(Refusal)?,
+    };
+    Ok(Address::Tcp { host: bare(host).to_owned(), port })
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Every address of `host`, which may be a name, with this port; `None` stands for all addresses of this machine.
 pub(crate) fn addresses(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>, String> {
     let Some(host) = host else {
@@ -37,7 +63,7 @@ pub(crate) fn addresses(host: Option<&str>, port: u16) -> Result<Vec<SocketAddr>
         }
         return Ok(all);
     };
-    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let host = bare(host);
     let found = (host, port).to_socket_addrs().map_err(|error| format!("{host}:{port}: {error}"))?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found {

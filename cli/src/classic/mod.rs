@@ -1,5 +1,6 @@
 //! The programs that we stand in for: their options, their output, their exit codes.
 
+mod gearadmin;
 mod gearman;
 mod gearmand;
 
@@ -14,6 +15,7 @@ type Program = fn(&str, &[OsString]) -> ExitCode;
 pub(crate) const NAMES: &[(&str, &str)] = &[
     ("gearmand", "The job server, with gearmand's options"),
     ("gearman", "Client and worker, with gearman's options"),
+    ("gearadmin", "Administration, with gearadmin's options"),
 ];
 
 /// The program that goes by the last part of `path`.
@@ -21,6 +23,7 @@ pub(crate) fn program(path: &Path) -> Option<Program> {
     match path.file_name()?.to_str()? {
         "gearmand" => Some(gearmand::main),
         "gearman" => Some(gearman::main),
+        "gearadmin" => Some(gearadmin::main),
         _ => None,
     }
 }

@@ -1,8 +1,11 @@
 //! `lineshaft` and its subcommands.
 
+mod admin;
 mod config;
+mod lists;
 mod serve;
 mod submit;
+mod work;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -30,6 +33,10 @@ enum Command {
     Serve(serve::Serve),
     /// Submit jobs, and wait for their results.
     Submit(submit::Submit),
+    /// Do jobs with a command.
+    Work(work::Work),
+    #[command(flatten)]
+    Admin(admin::Admin),
     /// Print every setting of the job server with its value and where that comes from.
     Config(config::Config),
 }
@@ -99,6 +106,8 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let done = match lineshaft.command {
         Command::Serve(serve) => serve.run(),
         Command::Submit(submit) => submit.run(),
+        Command::Work(work) => work.run(),
+        Command::Admin(admin) => admin.run(),
         Command::Config(config) => config.run(),
     };
     match done {

@@ -1,6 +1,7 @@
 //! The daemon: from its settings to its end.
 
 pub(crate) mod detach;
+mod engine;
 pub(crate) mod log;
 pub(crate) mod pid_file;
 pub(crate) mod privileges;
@@ -18,8 +19,7 @@ use std::time::Duration;
 use lineshaft::broker::Config;
 use lineshaft::error::ErrorKind;
 use lineshaft::net::Address;
-use lineshaft::protocol::Limits;
-use lineshaft::server::{Keepalive, Server, ServerLimits};
+use lineshaft::server::{Keepalive, Server};
 
 use crate::exit::{Exit, Failure, reason};
 use crate::options::choices::Program;
@@ -85,12 +85,6 @@ fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
 }
 
 fn start(settings: &Settings) -> Result<Server, Failure> {
-    let limits = Limits { max_packet: settings.max_packet, ..Limits::default() };
-    let server_limits = ServerLimits {
-        max_connections: settings.max_connections,
-        max_output: settings.max_output,
-        ..ServerLimits::default()
-    };
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
     let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
@@ -98,8 +92,8 @@ fn start(settings: &Settings) -> Result<Server, Failure> {
         .threads(settings.threads)
         .backlog(settings.backlog)
         .broker(broker)
-        .limits(limits)
-        .server_limits(server_limits);
+        .limits(settings.limits)
+        .server_limits(settings.server_limits);
     if let Some(keepalive) = settings.keepalive {
         let seconds = |value: Option<u32>| value.map(|value| Duration::from_secs(value.into()));
         let (idle, interval) = (seconds(keepalive.idle), seconds(keepalive.interval));

@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use lineshaft::broker::{Compat, Config};
+use lineshaft::broker::Config;
 use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
 
+use super::engine;
 use super::log::{Format, Level};
 use crate::options::choices::{Choices, Program};
 use crate::options::{Refusal, Source, gearmand, refuse};
 
 /// The most I/O threads that are started where nobody says how many.
 const DEFAULT_THREADS: usize = 4;
-/// The longest host name in a job handle, in bytes: what the prefix of a handle leaves behind `H:`.
-const MAX_NODE: usize = 40;
 /// How long gearmand tries to get a port that is in use.
 const GEARMAND_BIND_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,9 +49,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) broker: Config,
-    pub(crate) max_packet: usize,
-    pub(crate) max_connections: usize,
-    pub(crate) max_output: usize,
+    pub(crate) limits: Limits,
+    pub(crate) server_limits: ServerLimits,
     pub(crate) drain_deadline: Option<Duration>,
     pub(crate) daemon: bool,
     pub(crate) user: Option<String>,
@@ -80,7 +77,6 @@ impl Settings {
         refuse_other_queues_and_protocols(choices)?;
         let whole_machine = std::thread::available_parallelism().map_or(1, usize::from);
         let pid_file = choices.find("pid-file");
-        let server_limits = ServerLimits::default();
         let program = choices.program();
         Ok(Self {
             program,
@@ -102,10 +98,9 @@ impl Settings {
                 None => whole_machine.min(DEFAULT_THREADS),
             },
             keepalive: choices.is_set("keepalive").then(|| keepalive(choices)),
-            broker: broker(choices, level)?,
-            max_packet: count("max-packet").unwrap_or(Limits::default().max_packet),
-            max_connections: count("max-connections").unwrap_or(server_limits.max_connections),
-            max_output: count("max-output").unwrap_or(server_limits.max_output),
+            broker: engine::broker(choices, level)?,
+            limits: engine::limits(choices),
+            server_limits: engine::server_limits(choices),
             drain_deadline: bytes("drain-deadline").filter(|seconds| *seconds > 0).map(Duration::from_secs),
             daemon: choices.is_set("daemon"),
             user: choices.text("user")?.map(str::to_owned),
@@ -184,55 +179,6 @@ fn refuse_other_queues_and_protocols(choices: &Choices) -> Result<(), Refusal> {
     }
 }
 
-fn broker(choices: &Choices, level: Level) -> Result<Config, Refusal> {
-    let default = Config::default();
-    let small = |name| choices.number(name).and_then(|number| u32::try_from(number).ok());
-    let bytes =
-        |name, default| choices.number(name).and_then(|number| u64::try_from(number).ok()).unwrap_or(default);
-    let compat = match choices.text("compat")? {
-        Some("2.0") => Compat::V2_0,
-        Some("1.1") => Compat::V1_1,
-        other => return refuse(format!("--compat is 1.1 or 2.0, not '{}'", other.unwrap_or_default())),
-    };
-    let handle_prefix = match choices.text("job-handle-prefix")? {
-        Some(prefix) => prefix.to_owned(),
-        None => format!("H:{}", node_name()),
-    };
-    let grace = choices.number("wake-grace").and_then(|number| u64::try_from(number).ok());
-    Ok(Config {
-        compat,
-        round_robin: choices.is_set("round-robin"),
-        exceptions: choices.is_set("exceptions"),
-        job_retries: small("job-retries").filter(|attempts| *attempts > 0),
-        handle_prefix,
-        worker_wakeup: small("worker-wakeup"),
-        wake_grace: grace.map_or(default.wake_grace, Duration::from_millis),
-        max_queue_bytes: bytes("max-queue-bytes", default.max_queue_bytes),
-        max_function_bytes: bytes("max-function-bytes", default.max_function_bytes),
-        time_zone: time_zone(choices)?,
-        pid: std::process::id(),
-        verbose: level.name().to_owned(),
-        ..default
-    })
-}
-
-fn time_zone(choices: &Choices) -> Result<TimeZone, Refusal> {
-    match choices.text("time-zone")? {
-        None => Ok(TimeZone::UTC),
-        Some("local") => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name).map_err(|error| {
-            Refusal(format!("--time-zone {name}: {error}; give a name such as Europe/Berlin, UTC, or local"))
-        }),
-    }
-}
-
-/// The host's name, as far as it fits into a job handle.
-fn node_name() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let fits = name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.is_empty();
-    if fits { name[..name.len().min(MAX_NODE)].to_owned() } else { "localhost".to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
@@ -270,55 +216,25 @@ mod tests {
     fn every_option_arrives_where_it_belongs() {
         assert_eq!(gearmand(&["-b", "7"]).backlog, 7);
         assert!(gearmand(&["-d"]).daemon);
-        assert!(gearmand(&["--exceptions"]).broker.exceptions);
         assert_eq!(gearmand(&["-f", "99"]).descriptors, Some(99));
-        assert_eq!(gearmand(&["-j", "3"]).broker.job_retries, Some(3));
-        assert_eq!(gearmand(&["-j", "0"]).broker.job_retries, None);
-        assert_eq!(gearmand(&["-j", "-1"]).broker.job_retries, None);
-        assert_eq!(gearmand(&["--job-handle-prefix", "X"]).broker.handle_prefix, "X");
         assert_eq!(gearmand(&["-l", "none"]).log_file, PathBuf::from("none"));
         assert_eq!(gearmand(&["-L", "::1"]).listen, Listen::Host("::1".into()));
         assert_eq!(gearmand(&["-L", "unix:/x"]).listen, Listen::Unix("/x".into()));
         assert_eq!(gearmand(&["--unix", "/x"]).unix, Some("/x".into()));
         assert!(gearmand(&["-P", "/x"]).pid_file_is_named);
         assert_eq!(gearmand(&["-p", "5"]).port, "5");
-        assert!(gearmand(&["-R"]).broker.round_robin);
         assert_eq!(gearmand(&["-t", "3"]).threads, 3);
         assert!(gearmand(&["-t", "0"]).threads > 0);
         assert!((1..=DEFAULT_THREADS).contains(&gearmand(&[]).threads));
         assert_eq!(gearmand(&["-u", "me"]).user.as_deref(), Some("me"));
-        assert_eq!(gearmand(&["--verbose", "DEBUG"]).broker.verbose, "DEBUG");
-        assert_eq!(gearmand(&["-w", "0"]).broker.worker_wakeup, Some(0));
-        assert_eq!(gearmand(&[]).broker.worker_wakeup, None);
-        assert_eq!(gearmand(&["--compat=1.1"]).broker.compat, Compat::V1_1);
-        assert_eq!(gearmand(&["--wake-grace=9"]).broker.wake_grace, Duration::from_millis(9));
         assert_eq!(gearmand(&["--drain-deadline=9"]).drain_deadline, Some(Duration::from_secs(9)));
         assert_eq!(gearmand(&[]).drain_deadline, None);
-        assert_eq!(gearmand(&["--max-packet=9999"]).max_packet, 9999);
-        assert_eq!(gearmand(&["--max-connections=9"]).max_connections, 9);
-        assert_eq!(gearmand(&["--max-output=9999"]).max_output, 9999);
-        assert_eq!(gearmand(&["--max-queue-bytes=9"]).broker.max_queue_bytes, 9);
-        assert_eq!(gearmand(&["--max-function-bytes=9"]).broker.max_function_bytes, 9);
         assert_eq!(gearmand(&["--log-format=plain"]).log_format, Format::Plain);
         assert_eq!(gearmand(&["--queue-type=BuiltIn"]).port, "4730");
-        assert_eq!(gearmand(&["--time-zone=UTC"]).broker.time_zone, TimeZone::UTC);
         assert_eq!(gearmand(&["--keepalive-idle", "5"]).keepalive, None);
         let keepalive = Keepalive { idle: Some(5), interval: None, count: Some(2) };
         let words = ["--keepalive", "--keepalive-idle", "5", "--keepalive-count", "2"];
         assert_eq!(gearmand(&words).keepalive, Some(keepalive));
-    }
-
-    #[test]
-    fn the_table_names_the_defaults_of_the_library() {
-        let choices = Choices::resolve(Program::Gearmand, Vec::new(), &|_| None).unwrap();
-        let said = |name| u64::try_from(choices.number(name).unwrap()).unwrap();
-        let (broker, server) = (Config::default(), ServerLimits::default());
-        assert_eq!(said("max-packet"), Limits::default().max_packet as u64);
-        assert_eq!(said("max-connections"), server.max_connections as u64);
-        assert_eq!(said("max-output"), server.max_output as u64);
-        assert_eq!(said("max-queue-bytes"), broker.max_queue_bytes);
-        assert_eq!(u128::from(said("wake-grace")), broker.wake_grace.as_millis());
-        assert_eq!((choices.text("compat"), broker.compat), (Ok(Some("2.0")), Compat::V2_0));
     }
 
     #[test]
@@ -330,18 +246,11 @@ mod tests {
             (["-r", "foo"], "Unknown protocol module : foo"),
             (["-q", "LibSqlite3"], "--queue-type LibSqlite3 cannot be used: this build has"),
             (["-r", "http"], "--protocol http cannot be used: this build has"),
-            (["--compat", "3"], "--compat is 1.1 or 2.0, not '3'"),
             (["--log-format", "x"], "--log-format is gearmand or plain, not 'x'"),
-            (["--time-zone", "Nowhere"], "--time-zone Nowhere: "),
             (["-L", "unix:"], "--listen unix: needs a path"),
         ] {
             let refusal = read(Program::Gearmand, &words).unwrap_err();
             assert!(refusal.starts_with(why), "{refusal}");
         }
-    }
-
-    #[test]
-    fn the_name_of_the_host_fits_into_a_handle() {
-        assert!((1..=MAX_NODE).contains(&node_name().len()));
     }
 }

@@ -70,8 +70,8 @@ impl Choices {
         let named = self.find("config-file").and_then(|given| given.value.clone());
         let Some(path) = named.clone().or(default.map(OsString::from)) else { return Ok(()) };
         let path = PathBuf::from(path);
-        match config_file::read(&path, &gearmand::in_file())? {
-            Some(given) => given.into_iter().for_each(|given| self.add(given)),
+        match config_file::read(&path, &gearmand::in_file(), |name| self.is_set(name))? {
+            Some(given) => self.given.extend(given),
             None if named.is_some() => {
                 return refuse(format!(
                     "Could not open configuration file. ({}: no such file)",

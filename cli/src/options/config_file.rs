@@ -5,17 +5,21 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::parse::{Rules, parse};
+use super::parse::{Rules, parse_new};
 use super::{Flag, Given, Refusal, Source};
 
 /// The largest file that is read, in bytes.
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 
-/// What the file at `path` says; `None` where there is no such file.
+/// What the file at `path` says of the options that are not `known` from elsewhere; `None` where there is no such file.
 ///
 /// Words are separated by spaces, CR and LF. A tab is part of a word, quotes mean nothing, and a word that belongs to no
 /// option is passed over: all as in gearmand.
-pub(crate) fn read(path: &Path, flags: &[&'static Flag]) -> Result<Option<Vec<Given>>, Refusal> {
+pub(crate) fn read(
+    path: &Path,
+    flags: &[&'static Flag],
+    known: impl Fn(&str) -> bool,
+) -> Result<Option<Vec<Given>>, Refusal> {
     let bytes = match fs::metadata(path).and_then(|about| Ok((about.len(), fs::read(path)?))) {
         Ok((length, _)) if length > MAX_FILE => {
             return Err(Refusal(format!(
@@ -29,17 +33,22 @@ pub(crate) fn read(path: &Path, flags: &[&'static Flag]) -> Result<Option<Vec<Gi
             return Err(Refusal(format!("Could not open configuration file. ({}: {error})", path.display())));
         }
     };
-    words_of(&bytes, path, flags).map(Some)
+    words_of(&bytes, path, flags, known).map(Some)
 }
 
-fn words_of(bytes: &[u8], path: &Path, flags: &[&'static Flag]) -> Result<Vec<Given>, Refusal> {
+fn words_of(
+    bytes: &[u8],
+    path: &Path,
+    flags: &[&'static Flag],
+    known: impl Fn(&str) -> bool,
+) -> Result<Vec<Given>, Refusal> {
     let words: Vec<OsString> = bytes
         .split(|byte| matches!(byte, b' ' | b'\r' | b'\n'))
         .filter(|word| !word.is_empty())
         .map(|word| OsStr::from_bytes(word).to_owned())
         .collect();
     let source = Source::File(path.display().to_string());
-    parse(flags, &words, &Rules { abbreviations: true, stray_words: true, source })
+    parse_new(flags, &words, &Rules { abbreviations: true, stray_words: true, source }, known)
 }
 
 #[cfg(test)]
@@ -48,7 +57,8 @@ mod tests {
     use crate::options::gearmand;
 
     fn said(text: &str) -> Result<Vec<(&'static str, String)>, String> {
-        let given = words_of(text.as_bytes(), Path::new("f"), &gearmand::in_file()).map_err(|why| why.0)?;
+        let given = words_of(text.as_bytes(), Path::new("f"), &gearmand::in_file(), |_| false)
+            .map_err(|why| why.0)?;
         Ok(given
             .into_iter()
             .map(|one| (one.name, one.value.map_or(String::new(), |v| v.into_string().unwrap())))

@@ -45,13 +45,24 @@ static GEARMAND: &[Flag] = &[
     flag("compat", NO_LETTER, "The gearmand whose order of jobs is kept, 1.1 or 2.0.").text("VERSION").group("Lineshaft").or("2.0"),
     flag("wake-grace", NO_LETTER, "Milliseconds that a woken worker has to come for a job until the next one is woken.").number("MS", 1, 60_000).group("Lineshaft").or("50"),
     flag("drain-deadline", NO_LETTER, "Seconds that a graceful stop (SIGUSR1) waits for the jobs. 0: without limit.").number("SECONDS", 0, U32).group("Lineshaft").or("0"),
-    flag("max-packet", NO_LETTER, "Bytes of the largest packet.").number("BYTES", 8192, U32).group("Lineshaft").or("67108864"),
-    flag("max-connections", NO_LETTER, "Connections at a time; further ones are closed at once.").number("N", 1, U32).group("Lineshaft").or("100000"),
-    flag("max-output", NO_LETTER, "Bytes that may wait for a peer that reads slowly; beyond, it is disconnected.").number("BYTES", 8192, BYTES).group("Lineshaft").or("67108864"),
-    flag("max-queue-bytes", NO_LETTER, "Bytes of all queued jobs together; beyond, submissions are refused.").number("BYTES", 1, BYTES).group("Lineshaft").or("4294967296"),
-    flag("max-function-bytes", NO_LETTER, "Bytes of the queued jobs of one function; beyond, its submissions are refused. Default is no limit of its own.").number("BYTES", 1, BYTES).group("Lineshaft"),
     flag("time-zone", NO_LETTER, "Time zone of scheduled jobs: a name such as Europe/Berlin, or local.").text("NAME").group("Lineshaft").or("UTC"),
     flag("log-format", NO_LETTER, "gearmand, or plain: one line per event with the time in UTC.").text("NAME").group("Lineshaft").or("gearmand").at_serve(Some("plain")),
+    flag("max-packet", NO_LETTER, "Bytes of the largest packet.").number("BYTES", 8192, U32).group("Limits").or("67108864"),
+    flag("max-argument", NO_LETTER, "Bytes of one argument of a packet.").number("BYTES", 512, U32).group("Limits").or("8191"),
+    flag("max-function", NO_LETTER, "Bytes of a function's name.").number("BYTES", 1, 8191).group("Limits").or("512"),
+    flag("max-unique", NO_LETTER, "Bytes of a unique.").number("BYTES", 1, 8191).group("Limits").or("64"),
+    flag("max-line", NO_LETTER, "Bytes of a line of text.").number("BYTES", 512, U32).group("Limits").or("8191"),
+    flag("max-words", NO_LETTER, "Words in a line of text.").number("N", 5, 1024).group("Limits").or("5"),
+    flag("max-connections", NO_LETTER, "Connections at a time; further ones are closed at once.").number("N", 1, U32).group("Limits").or("100000"),
+    flag("max-output", NO_LETTER, "Bytes that may wait for a peer that reads slowly; beyond, it is disconnected.").number("BYTES", 8192, BYTES).group("Limits").or("67108864"),
+    flag("max-backlog", NO_LETTER, "Bytes that may wait for all slow readers together; beyond, the slowest are disconnected.").number("BYTES", 8192, BYTES).group("Limits").or("1073741824"),
+    flag("max-input", NO_LETTER, "Bytes that the unfinished packets of all peers may hold together.").number("BYTES", 8192, BYTES).group("Limits").or("1073741824"),
+    flag("max-queue-bytes", NO_LETTER, "Bytes of all queued jobs together; beyond, submissions are refused.").number("BYTES", 1, BYTES).group("Limits").or("4294967296"),
+    flag("max-function-bytes", NO_LETTER, "Bytes of the queued jobs of one function; beyond, its submissions are refused. Default is no limit of its own.").number("BYTES", 1, BYTES).group("Limits"),
+    flag("max-functions", NO_LETTER, "Functions at a time.").number("N", 1, U32).group("Limits").or("100000"),
+    flag("max-abilities", NO_LETTER, "Functions of all workers together.").number("N", 1, U32).group("Limits").or("4000000"),
+    flag("max-waiting", NO_LETTER, "Foreground submissions that wait for results at a time.").number("N", 1, U32).group("Limits").or("4000000"),
+    flag("max-schedules", NO_LETTER, "Schedules at a time.").number("N", 1, U32).group("Limits").or("10000"),
     flag("http-port", NO_LETTER, "").text("PORT").group(ABSENT).missing(NO_HTTP),
     flag("ssl", NO_LETTER, "").group(ABSENT).missing(NO_TLS),
     flag("ssl-ca-file", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
@@ -145,7 +156,11 @@ mod tests {
                 }
                 continue;
             }
-            let given = if flag.long.starts_with("max-") { "10000" } else { "5" };
+            let given = match flag.takes {
+                Takes::Number { min, .. } => min.max(5).to_string(),
+                _ => "5".to_owned(),
+            };
+            let given = given.as_str();
             let expected = (flag.long, Some(given.to_owned()));
             assert_eq!(value(&[&long, given]), expected);
             assert_eq!(value(&[&format!("{long}={given}")]), expected);

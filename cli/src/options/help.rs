@@ -1,4 +1,4 @@
-//! The help text of gearmand, made from its table.
+//! The help text of gearmand and gearadmin, made from their tables.
 
 use super::{Flag, Standing, Takes};
 
@@ -71,11 +71,13 @@ pub(crate) fn wrap(sentence: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::gearmand;
+    use crate::options::{gearadmin, gearmand};
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
-        assert!(render(&gearmand::on_command_line()).lines().all(|line| line.chars().count() <= LINE));
+        for flags in [gearmand::on_command_line(), gearadmin::all()] {
+            assert!(render(&flags).lines().all(|line| line.chars().count() <= LINE));
+        }
     }
 
     #[test]
@@ -84,5 +86,7 @@ mod tests {
         assert!(text.starts_with("General options:\n  -b [ --backlog ] arg (=1024)          "), "{text}");
         assert!(text.contains("\n\nGear:\n  -p [ --port ] arg (=4730)             "), "{text}");
         assert!(!text.contains("check-args"));
+        let text = render(&gearadmin::all());
+        assert!(text.contains("\n  -p [ --port ] arg (=4730)      Port"), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod choices;
 pub(crate) mod config_file;
+pub(crate) mod gearadmin;
 pub(crate) mod gearman;
 pub(crate) mod gearmand;
 pub(crate) mod help;

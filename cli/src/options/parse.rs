@@ -25,18 +25,29 @@ pub(crate) fn parse(
     words: &[OsString],
     rules: &Rules,
 ) -> Result<Vec<Given>, Refusal> {
+    parse_new(flags, words, rules, |_| false)
+}
+
+/// As [`parse`], without the options that are `known` from elsewhere: their values do not count and are not looked at.
+pub(crate) fn parse_new(
+    flags: &[&'static Flag],
+    words: &[OsString],
+    rules: &Rules,
+    known: impl Fn(&str) -> bool,
+) -> Result<Vec<Given>, Refusal> {
     let mut parser = Parser { flags, rules, words: words.iter(), given: Vec::new() };
     while let Some(word) = parser.words.next() {
         parser.word(word)?;
     }
-    let given = parser.given;
-    for (at, (flag, one)) in given.iter().enumerate() {
-        if given[..at].iter().any(|(_, other)| other.name == one.name) {
+    let mut given: Vec<Given> = Vec::new();
+    for (flag, one) in parser.given.into_iter().filter(|(flag, _)| !known(flag.long)) {
+        if given.iter().any(|other| other.name == one.name) {
             return refuse(format!("option '{}' cannot be specified more than once", flag.name()));
         }
-        check(flag, one)?;
+        check(flag, &one)?;
+        given.push(one);
     }
-    Ok(given.into_iter().map(|(_, given)| given).collect())
+    Ok(given)
 }
 
 /// Refuses a number that is none, or out of its range.

@@ -1,6 +1,7 @@
 //! `gearman`: one job from a shell, or a command as a worker.
 
 mod client;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -39,7 +40,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
     };
     done.unwrap_or_else(|failure| {
         if !failure.text.is_empty() {
-            eprintln!("{name}: {}", failure.text);
+            eprintln!("gearman: {}", failure.text);
         }
         failure.exit.classic()
     })
@@ -69,7 +70,7 @@ fn run(wish: &Wish) -> Result<ExitCode, Failure> {
         detached.ready().map_err(|error| Failure::system("cannot leave the terminal", &error))?;
     }
     match wish.worker {
-        true => Err(Failure::new(Exit::Usage, "-w cannot be used: this build has no worker mode yet")),
+        true => worker::run(wish),
         false => {
             client::run(wish, &mut io::stdin().lock(), &mut io::stdout().lock(), &mut io::stderr().lock())
         }
@@ -180,7 +181,7 @@ fn integer(letter: char, value: &OsStr) -> Result<i64, Refusal> {
 fn servers(host: &OsStr, port: &OsStr, env: impl Fn(&str) -> Option<OsString>) -> Result<Servers, Refusal> {
     let mut all = list("GEARMAN_SERVERS", &env)?;
     match list("GEARMAN_SERVER", &env)? {
-        named if named.is_empty() => all.push(server(host, port)?),
+        named if named.is_empty() => all.push(places::server(host, port)?),
         named => all.extend(named),
     }
     Ok(all.into_iter().rev().collect())
@@ -190,23 +191,6 @@ fn list(variable: &str, env: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Ad
     let Some(value) = env(variable) else { return Ok(Vec::new()) };
     let texts = value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
     texts.map(|text| text.parse().map_err(|error| Refusal(format!("{variable}: {error}")))).collect()
-}
-
-/// One server, as -h and -p name it.
-pub(super) fn server(host: &OsStr, port: &OsStr) -> Result<Address, Refusal> {
-    let Some(host) = host.to_str() else {
-        return Err(Refusal(format!("host '{}' is not UTF-8", host.display())));
-    };
-    if host.starts_with("unix:") {
-        return host.parse().map_err(|error| Refusal(format!("-h: {error}")));
-    }
-    let port = match port.to_str() {
-        Some("") => lineshaft::protocol::DEFAULT_PORT,
-        Some(text) => places::port(text).map_err(Refusal)?,
-        None => return Err(Refusal(format!("port '{}' is not UTF-8", port.display()))),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok(Address::Tcp { host: host.to_owned(), port })
 }
 
 #[cfg(test)]

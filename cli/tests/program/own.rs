@@ -1,0 +1,69 @@
+//! `lineshaft` and its subcommands.
+
+use std::fs;
+use std::process::Stdio;
+
+use lineshaft_tests::server::free_port;
+
+use super::{Daemon, Place};
+
+#[test]
+fn config_names_every_source() {
+    let place = Place::new();
+    fs::write(place.path("file"), "--threads 3\n").unwrap();
+    let mut command = place.command("lineshaft");
+    command.args(["config", "--config-file", "file", "-p", "5", "--json"]).env("LINESHAFT_UNIX", "/x");
+    let text = lineshaft_tests::program::run(&mut command, b"").unwrap().success().unwrap();
+    let settings: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let setting = |name: &str| {
+        let row = settings.as_array().unwrap().iter().find(|row| row["setting"] == name).unwrap();
+        (row["value"].as_str().unwrap().to_owned(), row["from"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(setting("port"), ("5".into(), "flag".into()));
+    assert_eq!(setting("unix"), ("/x".into(), "environment LINESHAFT_UNIX".into()));
+    assert_eq!(setting("threads"), ("3".into(), "file file".into()));
+    assert_eq!(setting("listen"), ("127.0.0.1".into(), "default".into()));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::new();
+    let mut config = place.command("lineshaft");
+    let mut child = config.arg("config").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let outcome = child.wait_with_output().unwrap();
+    assert!(outcome.status.success() && outcome.stderr.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn every_way_to_fail_has_its_code() {
+    let place = Place::new();
+    let daemon = Daemon::start(&place, &[]);
+    let server = format!("127.0.0.1:{}", daemon.port);
+    let elsewhere = Place::new();
+    let full = Daemon::start(&elsewhere, &["--max-queue-bytes", "1"]);
+    let full_server = format!("127.0.0.1:{}", full.port);
+    let nobody = format!("127.0.0.1:{}", free_port().unwrap());
+    for (code, words, text) in [
+        (0, &["submit", "-b", "-S", &server, "f", "x"][..], ""),
+        (2, &["submit"][..], "error: "),
+        (2, &["submit", "-S", "a:b", "f", "x"], "lineshaft: address: INVALID_ARGUMENT: `a:b`"),
+        (2, &["submit", "-S", &server, "", "x"], "lineshaft: submit: INVALID_FUNCTION_NAME"),
+        (2, &["serve", "--threads", "x"], "error: the argument ('x') for option '--threads' is invalid"),
+        (2, &["serve", "--ssl"], "lineshaft: --ssl (flag) cannot be used: this build has no TLS"),
+        (3, &["submit", "-S", &nobody, "f", "x"], "lineshaft: connect: COULD_NOT_CONNECT: 127.0.0.1:"),
+        (4, &["submit", "-S", &server, "-t", "0.1", "f", "x"], "lineshaft: task: TIMEOUT"),
+        (
+            2,
+            &["submit", "-S", &server, "--every", "x x x x x", "f", "x"],
+            "lineshaft: submit: INVALID_ARGUMENT",
+        ),
+        (5, &["submit", "-S", &full_server, "f", "x"], "lineshaft: submit: QUEUE"),
+        (6, &["serve", "-L", "192.0.2.1"], "lineshaft: listen: "),
+    ] {
+        let outcome = place.run("lineshaft", words, b"");
+        assert_eq!(outcome.status.code(), Some(code), "{words:?}: {}", outcome.err);
+        assert!(outcome.err.starts_with(text), "{words:?}: {}", outcome.err);
+        assert!(code == 2 || outcome.err.lines().count() <= 1, "{words:?}: {}", outcome.err);
+    }
+}
