@@ -16,16 +16,14 @@ use super::stream::Stream;
 use crate::protocol::{DecodeError, Decoder, Frame, Step};
 
 /// Bytes read at once.
-const SCRATCH: usize = 64 << 10;
+const SCRATCH: usize = 256 << 10;
 /// A packet from this size on, in bytes, gets a buffer of its own.
 const LARGE: usize = 32 << 10;
 /// Bytes of a large packet that must have come before it gets its buffer: who only announces much costs next to nothing.
 const BEGUN: usize = 4 << 10;
-/// How much of an announced packet is reserved before more than its beginning has come, in bytes.
-const FIRST: usize = 128 << 10;
-/// How much is reserved at once for a packet of which [`FIRST`] bytes have come, in bytes. Beyond it the buffer doubles with what
-/// comes, so that announcing much costs the server nothing.
-const RESERVE: usize = 4 << 20;
+/// How much of a large packet is reserved at once, in bytes: memory that the system gives only as it is written to. Beyond it the
+/// buffer doubles with what comes.
+const RESERVE: usize = 2 << 20;
 /// Messages handed to the broker in one turn: others wait for the lock meanwhile.
 pub(super) const BATCH: usize = 256;
 
@@ -105,7 +103,7 @@ impl Input {
     /// Keeps the beginning of a message of which `total` bytes are needed.
     fn keep(&mut self, left: &[u8], total: usize) {
         if total >= LARGE && left.len() >= BEGUN {
-            let mut packet = BytesMut::with_capacity(total.min(FIRST));
+            let mut packet = BytesMut::with_capacity(total.min(RESERVE));
             packet.extend_from_slice(left);
             self.large = Some((packet, total));
             self.rest = Vec::new();
