@@ -198,6 +198,7 @@ pub(crate) fn leading_number(bytes: &[u8]) -> Option<i64> {
 
 impl<'a> Request<'a> {
     /// Reads the body of a packet. `args` are its arguments, `data` what follows them.
+    #[inline(always)]
     pub(super) fn parse(
         command: Command,
         args: &Arguments<'a>,
@@ -319,6 +320,7 @@ impl<'a> Submit<'a> {
         Self { function, unique, priority, background: false, when, reducer: None, workload }
     }
 
+    #[inline(always)]
     fn parse(
         command: Command,
         args: &Arguments<'a>,
@@ -403,6 +405,7 @@ pub(super) struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// Finds `count` arguments in `body`; `last_is_rest` where the last one has no NUL. Answers them and where the data
     /// begins; `None` where there are too few, or one is longer than `limit`.
+    #[inline(always)]
     pub(super) fn split(
         body: &'a [u8],
         count: usize,
