@@ -12,7 +12,8 @@ use super::log::{Format, Level};
 use crate::options::choices::{Choices, Program};
 use crate::options::{Refusal, Source, gearmand, refuse};
 
-/// The most I/O threads that are started where nobody says how many.
+/// The most I/O threads that are started where nobody says how many. It is half of the processors: clients and workers of the same
+/// machine need some as well, and fewer threads cost less per job.
 const DEFAULT_THREADS: usize = 4;
 /// How long gearmand tries to get a port that is in use.
 const GEARMAND_BIND_PATIENCE: Duration = Duration::from_secs(20);
@@ -95,7 +96,7 @@ impl Settings {
             threads: match count("threads") {
                 Some(0) => whole_machine,
                 Some(threads) => threads,
-                None => whole_machine.min(DEFAULT_THREADS),
+                None => whole_machine.div_ceil(2).min(DEFAULT_THREADS),
             },
             keepalive: choices.is_set("keepalive").then(|| keepalive(choices)),
             broker: engine::broker(choices, level)?,

@@ -34,7 +34,7 @@ static GEARMAND: &[Flag] = &[
     flag("queue-type", 'q', "Where background jobs are kept.").text("NAME").or("builtin"),
     flag("config-file", NO_LETTER, "File with more options, as words.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
     flag("coredump", NO_LETTER, "Accepted and without effect: no crash is ever caught."),
-    flag("threads", 't', "I/O threads. 0: as many as there are processors. Default is the same, 4 at most.").number("N", 0, 1024),
+    flag("threads", 't', "I/O threads. 0: as many as there are processors. Default is half of them, 4 at most.").number("N", 0, 1024),
     flag("user", 'u', "User to become before anything is opened.").text("NAME"),
     flag("verbose", NO_LETTER, "What is logged: FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG and all before it.").text("LEVEL").or("ERROR").at_serve(Some("WARNING")),
     flag("version", 'V', "Print the version."),
