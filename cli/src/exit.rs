@@ -1,7 +1,7 @@
 //! How the programs end.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use lineshaft::error::{Error, ErrorKind};
@@ -60,6 +60,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Says why, behind the name of the program.
+    pub(crate) fn print(&self, program: &str) {
+        if !self.text.is_empty() {
+            say(format_args!("{program}: {}", self.text));
+        }
+    }
+
     /// Ends with `exit` and says `text`.
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
         Self { exit, text: text.into() }
@@ -69,6 +76,11 @@ impl Failure {
     pub(crate) fn system(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(Exit::System, format!("{what}: {}", reason(error)))
     }
+}
+
+/// Prints a line on the standard error. Whoever does not want to read it need not.
+pub(crate) fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// What the operating system says, without Rust's number behind it.

@@ -1,4 +1,5 @@
 //! The one binary: `lineshaft` with its subcommands, and gearmand, gearman and gearadmin under their own names.
+#![forbid(unsafe_code)]
 
 mod classic;
 mod commands;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use lineshaft::blocking::Admin;
 use lineshaft::error::{Error, ErrorKind};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::options::parse::{Rules, parse};
 use crate::options::{Given, Refusal, Source, Standing, gearadmin, help, refuse};
 use crate::places;
@@ -34,9 +34,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
     match run(name, words) {
         Ok(exit) => exit.classic(),
         Err(failure) => {
-            if !failure.text.is_empty() {
-                eprintln!("Error: {}", failure.text);
-            }
+            failure.print("Error");
             failure.exit.classic()
         }
     }
@@ -72,7 +70,7 @@ fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
             Ok(lines) => print(&lines, command.as_str())?,
             Err(error) if is_answer(&error) => {
                 exit = Exit::Refused;
-                eprintln!("Error: {}", error.detail());
+                say(format_args!("Error: {}", error.detail()));
             }
             Err(error) => return Err(error.into()),
         }

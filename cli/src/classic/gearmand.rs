@@ -16,9 +16,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
     match run(words) {
         Ok(code) => code,
         Err(failure) => {
-            if !failure.text.is_empty() {
-                eprintln!("{name}: {}", failure.text);
-            }
+            failure.print(name);
             failure.exit.classic()
         }
     }

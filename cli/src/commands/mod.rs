@@ -8,7 +8,6 @@ mod submit;
 mod work;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -113,10 +112,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     match done {
         Ok(exit) => exit,
         Err(failure) => {
-            if !failure.text.is_empty() {
-                // The exit code tells where the standard error is closed.
-                let _ = writeln!(io::stderr(), "lineshaft: {}", failure.text);
-            }
+            failure.print("lineshaft");
             failure.exit.own()
         }
     }

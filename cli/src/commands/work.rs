@@ -1,7 +1,7 @@
 //! `lineshaft work`.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use lineshaft::worker::{BlockingJob, JobError, Options, Outcome};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Connection, seconds};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::pipe::{Output, Quota, Runner};
 
 /// Each job's workload is the standard input of COMMAND, whose standard output is the result. Another exit code than 0 is
@@ -129,8 +129,7 @@ impl Work {
 }
 
 fn complain(text: &str) {
-    // A worker without a terminal goes on working.
-    let _ = writeln!(io::stderr(), "lineshaft: {text}");
+    say(format_args!("lineshaft: {text}"));
 }
 
 /// The first signal lets every worker finish its job, the second ends the process.

@@ -138,6 +138,11 @@ impl Log {
         }
     }
 
+    /// Whether it goes to a file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(*self.lock(), Target::File(..))
+    }
+
     /// Makes this the log of the whole process, for events up to `level`. Once in a process.
     pub(crate) fn install(&self, level: Level, format: Format) {
         // Fails only where the process has a log already; the first one stays.

@@ -21,7 +21,7 @@ use lineshaft::error::ErrorKind;
 use lineshaft::net::Address;
 use lineshaft::server::{Keepalive, Server};
 
-use crate::exit::{Exit, Failure, reason};
+use crate::exit::{Exit, Failure, reason, say};
 use crate::options::choices::Program;
 use crate::{places, surroundings};
 use detach::Detached;
@@ -30,8 +30,8 @@ use pid_file::PidFile;
 use settings::{Listen, Settings};
 use signals::{Signals, Wish};
 
-/// Runs the server until a signal ends it. The order is gearmand's: descriptors, user, terminal, signals, pid file, log,
-/// and only then the port.
+/// Runs the server until a signal ends it. As in gearmand the port comes last, so that nobody is let in before all the
+/// rest is in place; the pid file is written when the port is free, because whoever had it removes that file at its end.
 pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     let detached = Detached::enter()?;
     if settings.daemon && detached.is_none() {
@@ -41,28 +41,27 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     if let Some(user) = &settings.user {
         privileges::become_user(user)?;
     }
-    let signals = Signals::block()?;
-    let pid_file = write_pid_file(&settings)?;
     let (log, problem) = Log::open(&settings.log_file);
     if let Some(problem) = problem {
-        eprintln!("{}: {problem}", settings.name);
+        say(format_args!("{}: {problem}", settings.name));
     }
     log.install(settings.level, settings.log_format);
     tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
-    tracing::debug!(
-        "Starting up with pid {}, verbose is set to {}",
-        std::process::id(),
-        settings.level.name()
-    );
-    let server = start(&settings)?;
-    if let Some(detached) = detached {
-        detached.ready().map_err(|error| Failure::system("cannot leave the terminal", &error))?;
-    }
+    let (pid, level) = (std::process::id(), settings.level.name());
+    tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");
+    let addresses = addresses(&settings)?;
+    // Until here a signal has its usual effect; the server's threads are started with all of them blocked.
+    let signals = Signals::block()?;
+    let pid_file = write_pid_file(&settings)?;
+    let server = start(&settings, addresses)?;
     for address in server.addresses() {
         tracing::debug!("Listening on {address}");
         if settings.program == Program::Serve {
-            eprintln!("{}: listening on {address}", settings.name);
+            say(format_args!("{}: listening on {address}", settings.name));
         }
+    }
+    if let Some(detached) = detached {
+        detached.ready().map_err(|error| Failure::system("cannot leave the terminal", &error))?;
     }
     serve(server, &settings, &signals, &log);
     drop(pid_file);
@@ -84,7 +83,7 @@ fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
     }
 }
 
-fn start(settings: &Settings) -> Result<Server, Failure> {
+fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure> {
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
     let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
@@ -99,7 +98,7 @@ fn start(settings: &Settings) -> Result<Server, Failure> {
         let (idle, interval) = (seconds(keepalive.idle), seconds(keepalive.interval));
         builder = builder.keepalive(Keepalive { idle, interval, count: keepalive.count });
     }
-    for address in addresses(settings)? {
+    for address in addresses {
         builder = builder.listen(address);
     }
     builder.start().map_err(|error| {
@@ -154,6 +153,12 @@ fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
             }
             (Wish::Drain, Some(server)) => drain(server, settings.drain_deadline),
             (Wish::Drain, None) => {}
+            // Nothing is to be opened anew: this is the terminal that goes away, and takes with it what runs in it.
+            (Wish::Reopen, server)
+                if settings.program == Program::Serve && !settings.daemon && !log.is_file() =>
+            {
+                return drop(server);
+            }
             (Wish::Reopen, kept) => {
                 log.reopen();
                 server = kept;

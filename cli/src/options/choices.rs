@@ -44,7 +44,7 @@ impl Choices {
             }
         }
         choices.read_file()?;
-        if let Some(port) = env("GEARMAND_PORT") {
+        if let Some(port) = env("GEARMAND_PORT").filter(|port| !is_link(port)) {
             // gearmand reads it only where nothing else has set the port.
             let source = Source::Environment("GEARMAND_PORT".into());
             choices.add(Given { name: "port", value: Some(port), source });
@@ -154,9 +154,14 @@ pub(crate) fn variable(flag: &Flag) -> String {
     format!("LINESHAFT_{}", flag.long.to_ascii_uppercase().replace('-', "_"))
 }
 
+/// Kubernetes sets such variables for every service in sight: one called `lineshaft` has `LINESHAFT_PORT=tcp://10.0.0.7:4730`.
+fn is_link(value: &OsStr) -> bool {
+    value.as_encoded_bytes().starts_with(b"tcp://")
+}
+
 fn from_environment(flag: &'static Flag, env: Environment<'_>) -> Result<Option<Given>, Refusal> {
     let name = variable(flag);
-    let Some(value) = env(&name) else { return Ok(None) };
+    let Some(value) = env(&name).filter(|value| !is_link(value)) else { return Ok(None) };
     let source = Source::Environment(name);
     let value = match (flag.takes, value.to_str()) {
         (Takes::Nothing, Some("" | "0" | "no" | "false" | "off")) => return Ok(None),
@@ -205,6 +210,8 @@ mod tests {
         assert_eq!(port(&[], &[theirs]), ("4".into(), "environment GEARMAND_PORT".into()));
         assert_eq!(port(&[], &[("LINESHAFT_CONFIG_FILE", named)]), ("3".into(), format!("file {named}")));
         assert_eq!(port(&[], &[]), ("4730".into(), "default".into()));
+        let links = [("LINESHAFT_PORT", "tcp://10.0.0.7:4731"), ("GEARMAND_PORT", "tcp://10.0.0.7:4732")];
+        assert_eq!(port(&[], &links), ("4730".into(), "default".into()));
         std::fs::remove_file(file).unwrap();
     }
 

@@ -19,7 +19,7 @@ static GEARMAND: &[Flag] = &[
     flag("exceptions", NO_LETTER, "Forward exceptions of workers to every client, not only to those that ask for them."),
     flag("file-descriptors", 'f', "Descriptors that the process may have open. Default is what the system allows.").number("N", 1, U32),
     flag("help", 'h', "Print this text."),
-    flag("job-retries", 'j', "Times that a job is tried until it is dropped and its clients are told that it failed. 0 and -1: without limit.").number("N", -1, 255).or("0"),
+    flag("job-retries", 'j', "Times that a job is tried until it is dropped and its clients are told that it failed. 0 and -1: without limit.").number("N", -1, 65535).or("0"),
     flag("job-handle-prefix", NO_LETTER, "What job handles begin with. Default is H: and the name of the host.").text("TEXT"),
     flag("hashtable-buckets", NO_LETTER, "Accepted and without effect: the tables grow with the queue.").number("N", 0, U32).or("991"),
     flag("keepalive", NO_LETTER, "Probe idle connections with the three values below."),

@@ -99,6 +99,7 @@ fn a_failing_command_fails_its_job_everywhere() {
     assert_eq!(outcome.err, "lineshaft: exception: the command ended with exit status: 3\n");
     let outcome = site.run("gearman", &["-f", "bad", "x"], b"");
     assert_eq!((outcome.status.code(), outcome.text()), (Some(1), "half\n".into()));
+    assert_eq!(outcome.err, "Job failed\n");
     let _worker = site.worker("gearman", &["-w", "-f", "missing", "--", "/nonexistent/command"], "missing");
     let outcome = site.run("gearman", &["-f", "missing", "x"], b"");
     assert_eq!((outcome.status.code(), outcome.err), (Some(1), "Job failed\n".into()));

@@ -27,7 +27,14 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     let answer_timeout = wish.timeout.unwrap_or(ANSWER);
     let limits = Limits { max_packet: u32::MAX as usize, ..Limits::default() };
-    let options = Options { connect_timeout: answer_timeout, answer_timeout, limits, ..Options::default() };
+    // gearman does not ask for exceptions: it hears of a failure alone, unless the server sends them to everybody.
+    let options = Options {
+        connect_timeout: answer_timeout,
+        answer_timeout,
+        exceptions: false,
+        limits,
+        ..Options::default()
+    };
     let client = Client::with_options(&wish.servers, options)?;
     let mut run = Run { wish, client, output, errors, failed: false };
     if wish.no_input {

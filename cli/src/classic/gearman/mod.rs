@@ -39,16 +39,15 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
         Err(why) => Err(misused(name, &why)),
     };
     done.unwrap_or_else(|failure| {
-        if !failure.text.is_empty() {
-            eprintln!("gearman: {}", failure.text);
-        }
+        failure.print("gearman");
         failure.exit.classic()
     })
 }
 
 /// The usage text instead of a line of ours.
 fn misused(name: &str, Refusal(why): &Refusal) -> Failure {
-    eprint!("{}", usage(name, why));
+    // The exit code tells where nobody reads it.
+    let _ = io::stderr().write_all(usage(name, why).as_bytes());
     Failure::new(Exit::Usage, "")
 }
 
@@ -189,7 +188,8 @@ fn servers(host: &OsStr, port: &OsStr, env: impl Fn(&str) -> Option<OsString>) -
 
 fn list(variable: &str, env: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Address>, Refusal> {
     let Some(value) = env(variable) else { return Ok(Vec::new()) };
-    let texts = value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
+    let Some(list) = value.to_str() else { return Err(Refusal(format!("{variable}: not UTF-8"))) };
+    let texts = list.split(',').map(str::trim).filter(|text| !text.is_empty());
     texts.map(|text| text.parse().map_err(|error| Refusal(format!("{variable}: {error}")))).collect()
 }
 

@@ -10,7 +10,7 @@ use lineshaft::protocol::Limits;
 use lineshaft::worker::{BlockingJob, JobError, Options, Outcome};
 
 use super::{Lines, Wish};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::pipe::{Output, Quota, Runner};
 
 /// Works until -c jobs are done; without -c until it is killed, or nobody reads what it prints.
@@ -23,7 +23,7 @@ pub(super) fn run(wish: &Wish) -> Result<ExitCode, Failure> {
         ..defaults
     };
     let mut worker = Worker::with_options(&wish.servers, options)?;
-    worker.on_error(|server, error| eprintln!("gearman: {server}: {error}"));
+    worker.on_error(|server, error| say(format_args!("gearman: {server}: {error}")));
     let stopper = worker.stopper()?;
     let quota = Arc::new(Quota::new(wish.count));
     quota.another();
@@ -76,7 +76,7 @@ fn answer(runner: &Runner, lines: Option<Lines>, job: &mut BlockingJob<'_>) -> O
         }
     };
     let Some(why) = ended.failure else { return Ok(ended.output.into()) };
-    eprintln!("gearman: {why}");
+    say(format_args!("gearman: {why}"));
     if !ended.output.is_empty() {
         job.send_data(&ended.output)?;
     }
