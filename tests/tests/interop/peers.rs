@@ -134,7 +134,8 @@ impl Session {
 
     /// `gearman -w` with a command that does what the function of the same name in worker.pl does.
     fn tool_worker(&self, maker: Maker, function: &str, before: u32) -> Result<Program> {
-        let hold = "file=$(cat); until [ -e \"$file\" ]; do sleep 0.01; done; printf released";
+        // At most half a minute: a worker that is killed leaves this behind.
+        let hold = "file=$(cat); n=0; until [ -e \"$file\" ] || [ $((n += 1)) -gt 600 ]; do sleep 0.05; done; printf released";
         let work: &[&str] = match function {
             "echo" => &["--", "cat"],
             "count" => &["--", "wc", "-c"],
