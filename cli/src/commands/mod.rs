@@ -40,12 +40,13 @@ enum Command {
     Config(config::Config),
 }
 
+const SERVERS: &str = "Servers: host, host:port, [ipv6]:port or unix:/path; may be repeated, or a list with commas \
+                       [default: GEARMAN_SERVERS, or else 127.0.0.1:4730]";
+
 /// Which server, and how long to wait for it.
 #[derive(Args, Clone, Debug)]
 struct Connection {
-    /// Servers: host, host:port, [ipv6]:port or unix:/path. May be repeated, or a list with commas. Default:
-    /// GEARMAN_SERVERS, or else 127.0.0.1:4730.
-    #[arg(short = 'S', long = "server", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(short = 'S', long = "server", value_name = "ADDRESS", value_delimiter = ',', help = SERVERS)]
     servers: Vec<String>,
     /// Seconds to wait at the most; 0 waits without limit.
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]

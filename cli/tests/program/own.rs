@@ -1,9 +1,13 @@
 //! `lineshaft` and its subcommands.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::process::Stdio;
 
+use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::server::free_port;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Daemon, Place};
 
@@ -65,5 +69,31 @@ fn every_way_to_fail_has_its_code() {
         assert_eq!(outcome.status.code(), Some(code), "{words:?}: {}", outcome.err);
         assert!(outcome.err.starts_with(text), "{words:?}: {}", outcome.err);
         assert!(code == 2 || outcome.err.lines().count() <= 1, "{words:?}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn serve_says_where_it_listens_and_ends_with_its_terminal() {
+    let place = Place::new();
+    let mut child =
+        place.command("lineshaft").args(["serve", "-p", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let port = line.trim_end().strip_prefix("lineshaft: listening on 127.0.0.1:").expect(&line);
+    assert!(TcpStream::connect(("127.0.0.1", port.parse().unwrap())).is_ok());
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let ended = poll(PATIENCE, || child.try_wait().unwrap()).expect("the server's end");
+    assert!(ended.success());
+}
+
+#[test]
+fn a_closed_standard_error_is_no_reason_to_panic() {
+    let place = Place::new();
+    for (name, code) in [("gearmand", 1), ("gearman", 1), ("gearadmin", 1), ("lineshaft", 2)] {
+        let mut command = place.command(name);
+        // Every write to it fails.
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = command.arg("--no-such-option").stdout(Stdio::null()).stderr(full).status().unwrap();
+        assert_eq!(ended.code(), Some(code), "{name}");
     }
 }
