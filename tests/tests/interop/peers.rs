@@ -186,7 +186,6 @@ impl Session {
             Peer::Perl => with(Command::new("perl"), [place::peer("client.pl")]),
             Peer::Gear => with(Command::new(place::python()?), [place::peer("client.py")]),
             Peer::Tool(maker) => {
-                ensure!(!job.exceptions, "the gearman tool does not ask for exceptions");
                 let mut command = self.tool(maker, "gearman")?;
                 command.args(["-f", job.function]);
                 command.args(background.then_some(["-b", "-v"]).into_iter().flatten());
@@ -287,13 +286,13 @@ fn tool_answer(outcome: &Outcome) -> Result<Answer> {
         output.extend_from_slice(result);
         progress.push(std::str::from_utf8(number)?.parse()?);
     }
-    let (warnings, failed) = match outcome.err.strip_suffix("Job failed\n") {
-        Some(before) => (before, true),
-        None => (outcome.err.as_str(), false),
+    let err = &outcome.err;
+    let (warnings, end) = match (outcome.status.code(), err.strip_suffix("Job failed\n")) {
+        (Some(0), None) => (err.as_str(), End::Complete),
+        (Some(1), Some(before)) => (before, End::Fail),
+        (Some(1), None) => ("", End::Exception(err.as_bytes().to_vec())),
+        (exit, _) => bail!("exit code {exit:?}; errors:\n{err}"),
     };
-    let exit = outcome.status.code();
-    ensure!(exit == Some(i32::from(failed)), "exit code {exit:?}; errors:\n{}", outcome.err);
-    let end = if failed { End::Fail } else { End::Complete };
     Ok(Answer { output, warnings: warnings.as_bytes().to_vec(), progress, end })
 }
 
