@@ -10,5 +10,6 @@ pub mod fuzz;
 pub mod place;
 pub mod program;
 pub mod server;
+pub mod soak;
 pub mod vectors;
 pub mod wire;

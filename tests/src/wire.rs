@@ -114,6 +114,21 @@ impl Peer {
         }
     }
 
+    /// Waits until something can be read, at most for `limit`; what it is stays unread. True also where the other side has
+    /// closed.
+    ///
+    /// # Errors
+    /// As [`Peer::receive`].
+    pub fn readable(&mut self, limit: Duration) -> Result<bool> {
+        if !self.unread.is_empty() {
+            return Ok(true);
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let arrival = self.receive(limit, &mut unread)?;
+        self.unread = unread;
+        Ok(arrival != Arrival::Nothing)
+    }
+
     /// Waits until what has arrived satisfies `whole`, which says how many bytes of it to take.
     fn take(&mut self, what: &str, whole: impl Fn(&[u8]) -> Result<Option<usize>>) -> Result<Vec<u8>> {
         let deadline = now() + PATIENCE;

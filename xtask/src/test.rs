@@ -11,7 +11,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
     let mut tally = Tally::default();
     if words.is_empty() {
         step("every suite");
-        tally.count(&mut workspace.cargo("test --workspace --no-fail-fast"))?;
+        let mut command = workspace.cargo("test --workspace --no-fail-fast");
+        // The same bytes in every run; `fuzz` tries new ones.
+        tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
     } else {
         tally.count(workspace.cargo("test --package lineshaft-tests").args(words))?;
     }
@@ -22,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
 pub(crate) fn fuzz(workspace: &Workspace, seconds: u64) -> Result<(), Failure> {
     let mut tally = Tally::default();
     step(&format!("every fuzz target for {seconds} s"));
-    let mut command = workspace.cargo("test --profile quick --package lineshaft-fuzz --no-fail-fast");
+    let mut command = workspace.cargo("test --profile fuzz --package lineshaft-fuzz --no-fail-fast");
     tally.count(command.env("BOLERO_RANDOM_TEST_TIME_MS", (seconds * 1000).to_string()))?;
     tally.close()
 }

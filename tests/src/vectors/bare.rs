@@ -70,6 +70,7 @@ impl Bare {
     fn input(&mut self, input: Input<'_>) {
         let now = Now { mono: self.elapsed, wall: START + self.elapsed };
         self.broker.handle(now, input, &mut self.conns);
+        #[cfg(debug_assertions)]
         self.broker.check();
         // What the broker closes has ended as well.
         let closed = self.conns.0.iter_mut().find(|conn| conn.closed && !conn.ended);
