@@ -551,7 +551,8 @@ fn unexpected(what: &str) -> Error {
 /// The error that an ERROR packet tells.
 pub(crate) fn server_error(operation: &'static str, code: &[u8], text: &[u8]) -> Error {
     let kind = ErrorKind::from_name(code);
-    let text = text.escape_ascii();
+    // Text for people; a control character in it could play tricks on their terminal.
+    let text: String = String::from_utf8_lossy(text).chars().filter(|letter| !letter.is_control()).collect();
     let detail = match kind {
         ErrorKind::Server => format!("{}: {text}", code.escape_ascii()),
         _ => text.to_string(),
