@@ -36,6 +36,11 @@ impl Clock {
         Now { mono, wall: read(COARSE_REALTIME) }
     }
 
+    /// The moment in `time` from now; `None` where it is too far away to come.
+    pub(super) fn after(self, time: Duration) -> Option<Instant> {
+        Instant::now().checked_add(time)
+    }
+
     /// The moment that the broker calls `mono`.
     pub(super) fn instant(self, mono: Duration) -> Instant {
         self.start + mono

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -96,8 +97,8 @@ fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // A socket file that nobody listens on was left behind by a process that was killed.
-            if UnixStream::connect(path).is_ok() {
+            // A socket file that nobody listens on was left behind by a process that was killed. Any other file is not ours.
+            if !is_abandoned(path) {
                 return Err(error);
             }
             std::fs::remove_file(path)?;
@@ -107,4 +108,9 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     };
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    let socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }

@@ -63,15 +63,15 @@ impl Link {
     /// One turn of this connection; what has arrived by its end goes to `into`.
     fn turn(&self, into: &mut OutBuf, apply: impl FnOnce(&mut Turn<'_>)) -> Result<(), LinkClosed> {
         self.shared.turn(&mut self.tools.lock(), Some(self.conn), |turn| {
-            if turn.state.stopped {
-                return Err(LinkClosed);
+            let stopped = turn.state.stopped;
+            if !stopped {
+                apply(turn);
             }
-            apply(turn);
             let Some(own) = turn.state.conn(self.conn) else { return Err(LinkClosed) };
             if !own.out.is_empty() {
                 into.append(&mut own.out);
             }
-            if own.closing { Err(LinkClosed) } else { Ok(()) }
+            if stopped || own.closing { Err(LinkClosed) } else { Ok(()) }
         })
     }
 }
@@ -97,7 +97,7 @@ impl LocalLink for Link {
 
     fn wait_readable(&self, timeout: Option<Duration>) -> bool {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let until = timeout.map(|timeout| self.shared.clock.now().mono + timeout);
+        let until = timeout.map(|timeout| self.shared.clock.now().mono.saturating_add(timeout));
         loop {
             if self.register(&waker) {
                 return true;

@@ -99,16 +99,16 @@ impl Server {
     /// Stops in an orderly way: nobody new is let in, new jobs are refused, none are handed out; when the jobs that run have
     /// ended, or `deadline` has passed, everything is closed. True where nothing was running any more. Jobs that are queued are
     /// lost unless a store keeps them.
-    pub fn shutdown(self, deadline: Duration) -> bool {
-        self.phase.send_replace(Phase::NotListening);
+    pub fn shutdown(mut self, deadline: Duration) -> bool {
+        self.stop_listening();
         self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::Drain));
         self.wait(Goal::NothingRuns, Some(deadline))
     }
 
     /// Stops as gearmand does on SIGUSR1: nobody new is let in, but who is connected is served on, new jobs included, until there
     /// is no job left; then everything is closed. `None` waits without limit. True where no job was left.
-    pub fn finish(self, deadline: Option<Duration>) -> bool {
-        self.phase.send_replace(Phase::NotListening);
+    pub fn finish(mut self, deadline: Option<Duration>) -> bool {
+        self.stop_listening();
         self.wait(Goal::NoJobs, deadline)
     }
 
@@ -118,10 +118,19 @@ impl Server {
         drop(self);
     }
 
+    /// Lets nobody new in. The paths of Unix sockets are free for a successor from now on, which must find its own there when
+    /// this server ends.
+    fn stop_listening(&mut self) {
+        self.phase.send_replace(Phase::NotListening);
+        for path in self.paths.drain(..) {
+            // Somebody may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Waits on this thread until `goal` is reached; false where `limit` passed first.
     fn wait(&self, goal: Goal, limit: Option<Duration>) -> bool {
-        let until =
-            limit.map(|limit| self.shared.clock.instant(self.shared.clock.now().mono.saturating_add(limit)));
+        let until = limit.and_then(|limit| self.shared.clock.after(limit));
         let mut state = self.shared.state.lock();
         while !goal.is_reached(&state) {
             state.goal = Some(goal);
@@ -145,7 +154,7 @@ impl Drop for Server {
             state.stopped = true;
             state.wake_all()
         };
-        self.phase.send_replace(Phase::NotListening);
+        self.stop_listening();
         for waker in wakers {
             waker.wake();
         }
@@ -155,10 +164,6 @@ impl Drop for Server {
             if thread.join().is_err() {
                 tracing::error!(target: "lineshaft", "an I/O thread of the server has panicked");
             }
-        }
-        for path in &self.paths {
-            // Somebody may have removed it already.
-            let _ = std::fs::remove_file(path);
         }
     }
 }
