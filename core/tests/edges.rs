@@ -1,17 +1,113 @@
 //! Where clients, workers and servers meet their limits: peers that do not read, ends in mid-flight, times without end.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lineshaft::client::{Event, Options};
 use lineshaft::net::Address;
+use lineshaft::protocol::{Assign, Data, Grab, OutBuf, Response};
 use lineshaft::server::Server;
-use lineshaft::{ErrorKind, blocking};
+use lineshaft::{Client, ErrorKind, Worker, blocking, worker};
 
+const MIB: usize = 1 << 20;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+fn listening() -> (Server, Address) {
+    let server = Server::builder().listen("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let address = server.addresses()[0].clone();
+    (server, address)
+}
+
+/// A server that does nothing by itself.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+fn block_on<R>(future: impl Future<Output = R>) -> R {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
 fn path(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("lineshaft-edges-{}-{name}", std::process::id()))
+}
+
+#[test]
+fn an_async_client_holds_requests_back_when_the_server_does_not_read() {
+    let (_listener, address) = silent();
+    block_on(async {
+        let client =
+            Client::with_options(address, Options { max_unsent: MIB, ..Options::default() }).unwrap();
+        let workload = vec![7; MIB / 16];
+        let all = async {
+            let mut tasks = Vec::new();
+            for _ in 0..1000 {
+                tasks.push(client.job("f", &workload).start().await.unwrap());
+                // The connection's own task comes between.
+                tokio::task::yield_now().await;
+            }
+        };
+        // A bound that does not hold lets everything pass at once; one that holds is never passed, however long this waits.
+        assert!(
+            tokio::time::timeout(Duration::from_millis(500), all).await.is_err(),
+            "62 MiB wait to be written"
+        );
+    });
+}
+
+#[test]
+fn an_async_worker_holds_reports_back_when_the_server_does_not_read() {
+    let (listener, address) = silent();
+    block_on(async {
+        let (sent, mut sending) = tokio::sync::mpsc::unbounded_channel();
+        let worker = Worker::builder(address)
+            .function("f", move |job| {
+                let sent = sent.clone();
+                async move {
+                    let data = vec![7; MIB / 16];
+                    for _ in 0..1000 {
+                        job.send_data(&data).await?;
+                        sent.send(()).unwrap();
+                        tokio::task::yield_now().await;
+                    }
+                    Ok("")
+                }
+            })
+            .options(worker::Options { max_unsent: MIB, ..worker::Options::default() })
+            .build()
+            .unwrap();
+        let running = tokio::spawn(worker.run());
+        let accept = tokio::task::spawn_blocking(move || listener.accept().unwrap().0);
+        let mut peer = accept.await.unwrap();
+        let mut out = OutBuf::new();
+        let (handle, function) = (b"H:1", b"f");
+        Response::Assign(Assign {
+            kind: Grab::Uniq,
+            handle,
+            function,
+            unique: b"",
+            reducer: b"",
+            workload: Data::EMPTY,
+        })
+        .encode(&mut out);
+        peer.write_all(&out.to_vec()).unwrap();
+        sending.recv().await.unwrap();
+        let all = async {
+            for _ in 1..1000 {
+                sending.recv().await.unwrap();
+            }
+        };
+        // As above.
+        assert!(
+            tokio::time::timeout(Duration::from_millis(500), all).await.is_err(),
+            "62 MiB wait to be written"
+        );
+        running.abort();
+    });
 }
 
 #[test]
@@ -23,6 +119,57 @@ fn a_result_that_was_there_when_the_server_stopped_is_not_lost_in_process() {
     assert!(worker.work(None).unwrap());
     assert!(server.shutdown(PATIENCE));
     assert_eq!(task.result().unwrap(), "done");
+}
+
+#[test]
+fn a_client_whose_broker_was_stopped_goes_to_the_next_server_at_once() {
+    let (_second, address) = listening();
+    let first = Server::builder().start().unwrap();
+    block_on(async {
+        let servers = vec![Address::Local(first.local()), address];
+        let client = Client::new(servers).unwrap();
+        client.echo("1").await.unwrap();
+        first.stop();
+        assert_eq!(client.echo("2").await.unwrap_err().kind(), ErrorKind::LostConnection);
+        client.echo("3").await.unwrap();
+        client.echo("4").await.unwrap();
+    });
+}
+
+#[test]
+fn an_endless_time_is_a_time() {
+    let max = Duration::MAX;
+    let (server, address) = listening();
+    let options =
+        Options { answer_timeout: max, connect_timeout: max, reconnect_within: max, ..Options::default() };
+    let client = blocking::Client::with_options(&address, options.clone()).unwrap();
+    client.echo("x").unwrap();
+    block_on(async {
+        let client = Client::with_options(&address, options.clone()).unwrap();
+        client.echo("x").await.unwrap();
+    });
+    let options = worker::Options { answer_timeout: max, connect_timeout: max, ..worker::Options::default() };
+    for address in [address, Address::Local(server.local())] {
+        let mut worker = blocking::Worker::with_options(&address, options.clone()).unwrap();
+        worker.add_function("f", |_| Ok("done")).unwrap();
+        let client = blocking::Client::new(&address).unwrap();
+        let task = client.submit("f", "").unwrap();
+        let working = std::thread::spawn(move || worker.work(Some(max)).unwrap());
+        assert_eq!(task.result_within(max).unwrap(), "done");
+        assert!(working.join().unwrap());
+    }
+    assert!(server.shutdown(max));
+}
+
+#[test]
+fn looking_without_waiting_sees_what_has_come() {
+    let server = Server::builder().start().unwrap();
+    let mut worker = server.blocking_worker();
+    worker.add_function("f", |_| Ok("done")).unwrap();
+    let mut task = server.blocking_client().submit("f", "").unwrap();
+    assert!(worker.work(None).unwrap());
+    assert!(matches!(task.next_within(Duration::ZERO).unwrap(), Some(Event::Created(_))));
+    assert_eq!(task.next_within(Duration::ZERO).unwrap(), Some(Event::Complete("done".into())));
 }
 
 #[test]
@@ -68,4 +215,138 @@ fn a_server_that_drains_leaves_the_socket_of_its_successor_alone() {
     blocking::Client::new(&address).unwrap().echo("x").unwrap();
     new.stop();
     assert!(!path.exists());
+}
+
+#[test]
+fn a_started_job_is_on_its_way() {
+    let (server, address) = listening();
+    let client = blocking::Client::new(&address).unwrap();
+    let task = client.job("f", "1").background().start().unwrap();
+    while server.jobs() < 1 {
+        std::thread::yield_now();
+    }
+    drop(task);
+    block_on(async {
+        let client = Client::new(&address).unwrap();
+        drop(client.job("f", "2").background().start().await.unwrap());
+        drop(client);
+        while server.jobs() < 2 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn questions_that_no_server_takes_are_not_sent() {
+    let (_server, address) = listening();
+    let client = blocking::Client::new(&address).unwrap();
+    let waiting = client.submit("f", "").unwrap();
+    let long = "u".repeat(10_000);
+    assert_eq!(client.status_by_unique(&long).unwrap_err().kind(), ErrorKind::ArgumentTooLarge);
+    assert_eq!(client.set_option(&long).unwrap_err().kind(), ErrorKind::ArgumentTooLarge);
+    assert_eq!(client.echo(vec![0; (64 << 20) + 1]).unwrap_err().kind(), ErrorKind::DataTooLarge);
+    assert!(!waiting.is_over(), "the connection has been lost for it");
+    assert!(waiting.status().unwrap().known);
+    block_on(async {
+        let client = Client::new(&address).unwrap();
+        assert_eq!(client.status_by_unique(&long).await.unwrap_err().kind(), ErrorKind::ArgumentTooLarge);
+        assert_eq!(client.echo(vec![0; (64 << 20) + 1]).await.unwrap_err().kind(), ErrorKind::DataTooLarge);
+    });
+}
+
+#[test]
+fn a_result_is_with_the_server_when_work_returns() {
+    let (_server, address) = listening();
+    let mut worker = blocking::Worker::new(&address).unwrap();
+    worker.add_function("f", |_| Ok(vec![7; 48 * MIB])).unwrap();
+    let client = blocking::Client::new(&address).unwrap();
+    let task = client.submit("f", "").unwrap();
+    assert!(worker.work(None).unwrap());
+    assert_eq!(task.result_within(PATIENCE).unwrap().len(), 48 * MIB);
+    drop(worker);
+}
+
+/// Answers one submission, a piece of the packet at a time, with a rest after each that is short for the client's patience
+/// while all of them together are long.
+fn trickle(mut peer: TcpStream, packets: &[Response<'_>]) {
+    let mut out = OutBuf::new();
+    packets.iter().for_each(|packet| packet.encode(&mut out));
+    let bytes = out.to_vec();
+    for piece in bytes.chunks(bytes.len() / 8 + 1) {
+        if peer.write_all(piece).is_err() {
+            return;
+        }
+        #[allow(clippy::disallowed_methods, reason = "what is tested is the time that passes")]
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    let _ = peer.read(&mut [0; 4096]);
+}
+
+#[test]
+fn a_server_that_is_still_talking_is_not_silent() {
+    let options =
+        || Options { answer_timeout: Duration::from_millis(600), exceptions: false, ..Options::default() };
+    let workload = vec![7; MIB];
+    let answers = || [Response::Echo { data: (&workload[..]).into() }];
+    std::thread::scope(|scope| {
+        let (listener, address) = silent();
+        scope.spawn(move || trickle(listener.accept().unwrap().0, &answers()));
+        let client = blocking::Client::with_options(address.as_str(), options()).unwrap();
+        client.echo(&workload).unwrap();
+        drop(client);
+
+        let (listener, address) = silent();
+        scope.spawn(move || trickle(listener.accept().unwrap().0, &answers()));
+        block_on(async {
+            let client = Client::with_options(address.as_str(), options()).unwrap();
+            client.echo(&workload).await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_job_that_comes_slowly_comes() {
+    let options =
+        || worker::Options { answer_timeout: Duration::from_millis(600), ..worker::Options::default() };
+    let workload = vec![7; MIB];
+    let job = || {
+        [Response::Assign(Assign {
+            kind: Grab::Uniq,
+            handle: b"H:1",
+            function: b"f",
+            unique: b"",
+            reducer: b"",
+            workload: Data::Borrowed(&workload),
+        })]
+    };
+    std::thread::scope(|scope| {
+        let (listener, address) = silent();
+        scope.spawn(move || trickle(listener.accept().unwrap().0, &job()));
+        let mut worker = blocking::Worker::with_options(address.as_str(), options()).unwrap();
+        worker.add_function("f", |_| Ok("")).unwrap();
+        assert!(worker.work(Some(PATIENCE)).unwrap());
+        drop(worker);
+
+        let (listener, address) = silent();
+        scope.spawn(move || trickle(listener.accept().unwrap().0, &job()));
+        block_on(async {
+            let (told, mut came) = tokio::sync::mpsc::unbounded_channel();
+            let (failed, mut failures) = tokio::sync::mpsc::unbounded_channel();
+            let worker = Worker::builder(address.as_str())
+                .function("f", move |_| {
+                    told.send(()).unwrap();
+                    async { Ok("") }
+                })
+                .options(options())
+                .on_error(move |_, error| failed.send(error.clone()).unwrap())
+                .build()
+                .unwrap();
+            let running = tokio::spawn(worker.run());
+            tokio::select! {
+                _ = came.recv() => {}
+                error = failures.recv() => panic!("{error:?}"),
+            }
+            running.abort();
+        });
+    });
 }

@@ -121,7 +121,7 @@ impl Client {
         Map::new(self, jobs.into_iter(), in_flight)
     }
 
-    /// Puts a job on its way without waiting for the server's answer. An error of the server becomes the task's.
+    /// Puts a job among those to be written, without waiting for the server's answer. An error of the server becomes the task's.
     pub(super) fn start<C>(&self, job: &Submission<'_, C>) -> Result<Task> {
         let ticket = self.inner.lock().submit(job)?;
         Ok(Task::new(Arc::clone(&self.inner), ticket))
@@ -130,7 +130,7 @@ impl Client {
     /// How a job stands. A job of another server than the one this client is connected to is not known.
     ///
     /// # Errors
-    /// Those of the connection, and [`ErrorKind::ArgumentTooLarge`] where the handle is none.
+    /// Those of the connection, and [`ErrorKind::ArgumentTooLarge`] where the handle is too long for any server.
     pub fn status(&self, handle: &JobHandle) -> Result<JobStatus> {
         self.inner.lock().ask_status(Question::Status(handle.as_bytes()))
     }
@@ -205,7 +205,9 @@ impl Submission<'_, &Client> {
     /// # Errors
     /// Those of [`Submission::send`] that are known before the server has answered.
     pub fn start(self) -> Result<Task> {
-        self.client.start(&self)
+        let task = self.client.start(&self)?;
+        self.client.inner.lock().flush();
+        Ok(task)
     }
 }
 
@@ -234,7 +236,7 @@ impl Inner {
             None => {}
         }
         let give_up = match self.connected_before {
-            true => self.clock.now() + self.options.reconnect_within,
+            true => self.clock.now().saturating_add(self.options.reconnect_within),
             false => Duration::ZERO,
         };
         self.connector.start_over();
@@ -278,6 +280,15 @@ impl Inner {
         Ok(ticket)
     }
 
+    /// Gives the kernel what it takes. An error is the tasks' as well.
+    fn flush(&mut self) {
+        if let Some(wire) = &mut self.wire
+            && let Err(error) = wire.flush()
+        {
+            let _ = self.settle(Err(error));
+        }
+    }
+
     pub(super) fn ask_status(&mut self, question: Question<'_>) -> Result<JobStatus> {
         match self.ask(question)? {
             Answer::Status(status) => Ok(status),
@@ -286,6 +297,7 @@ impl Inner {
     }
 
     fn ask(&mut self, question: Question<'_>) -> Result<Answer> {
+        question.check(&self.options.limits)?;
         self.connect()?;
         let Some(wire) = &mut self.wire else { return Err(not_connected()) };
         let ticket = self.exchange.ask(question, None, &mut |requests| wire.send(requests));
@@ -300,11 +312,13 @@ impl Inner {
     /// Goes on until `done`, or until `limit`: false then.
     pub(super) fn drive(&mut self, limit: Option<Duration>, done: impl Fn(&Exchange) -> bool) -> bool {
         while !done(&self.exchange) {
-            if limit.is_some_and(|limit| limit <= self.clock.now()) {
-                return false;
-            }
+            // Looked at before the turn: who has no time to wait still gets what has come.
+            let last = limit.is_some_and(|limit| limit <= self.clock.now());
             // The error is the tasks' as well, and so seen by `done`.
             if self.turn(limit).is_err() && self.wire.is_none() && !self.exchange.is_waiting() {
+                return done(&self.exchange);
+            }
+            if last {
                 return done(&self.exchange);
             }
         }
@@ -343,6 +357,9 @@ impl Inner {
     /// Hands out what has arrived, and draws the conclusions of an error.
     fn settle(&mut self, result: std::io::Result<()>) -> Result<()> {
         self.drain();
+        if self.wire.as_mut().is_some_and(Wire::take_moved) {
+            self.exchange.moved();
+        }
         if let Err(error) = result {
             let error = io_error("connection", &error);
             self.lose(&error);

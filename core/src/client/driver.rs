@@ -39,6 +39,8 @@ pub(super) struct State {
     wakers: Vec<Option<Waker>>,
     out: OutBuf,
     link: Link,
+    /// Counts connections, so that the task of an earlier one leaves the present one alone.
+    connection: u64,
     connected_before: bool,
     /// How many attempts to connect have failed, and how the last one did.
     failed: (u64, Option<Error>),
@@ -72,6 +74,7 @@ impl Shared {
             wakers: Vec::new(),
             out: OutBuf::new(),
             link: Link::Down,
+            connection: 0,
             connected_before: false,
             failed: (0, None),
             complaint: None,
@@ -118,7 +121,8 @@ impl Shared {
                             Error::new(ErrorKind::Io, "connect", detail)
                         })?;
                         state.link = Link::Connecting;
-                        runtime.spawn(drive(Arc::clone(self)));
+                        state.connection += 1;
+                        runtime.spawn(drive(Arc::clone(self), state.connection));
                     }
                 }
             }
@@ -162,6 +166,10 @@ impl Shared {
         }
         if matches!(state.link, Link::Local(_)) {
             state.collect(&self.decoder, true);
+            if !matches!(state.link, Link::Local(_)) {
+                // Its task is to end with it.
+                self.work.notify_one();
+            }
             if let Some(result) = get(&mut state.exchange) {
                 return Poll::Ready(result);
             }
@@ -237,38 +245,47 @@ pub(super) fn not_connected() -> Error {
 }
 
 /// Ends the connection with its driver, also where the runtime drops the driver in the middle of something.
-struct Ending(Arc<Shared>, Error);
+struct Ending {
+    shared: Arc<Shared>,
+    reason: Error,
+    connection: u64,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if matches!(state.link, Link::Connecting) {
-            state.failed = (state.failed.0 + 1, Some(self.1.clone()));
+        let mut state = self.shared.lock();
+        if state.connection != self.connection {
+            // Another connection has come already; its task may have missed what this one was told.
+            drop(state);
+            return self.shared.work.notify_one();
         }
-        state.lose(&self.1);
+        if matches!(state.link, Link::Connecting) {
+            state.failed = (state.failed.0 + 1, Some(self.reason.clone()));
+        }
+        state.lose(&self.reason);
         drop(state);
-        self.0.room.notify_waiters();
+        self.shared.room.notify_waiters();
     }
 }
 
 /// One connection, from the first attempt to its end.
-async fn drive(shared: Arc<Shared>) {
+async fn drive(shared: Arc<Shared>, connection: u64) {
     let stopped =
         Error::new(ErrorKind::Closed, "connection", "the runtime of the connection has been shut down");
-    let mut ending = Ending(Arc::clone(&shared), stopped);
+    let mut ending = Ending { shared: Arc::clone(&shared), reason: stopped, connection };
     let connected = match reach(&shared).await {
         Ok(connected) => connected,
         Err(error) => {
-            ending.1 = error;
+            ending.reason = error;
             return;
         }
     };
     let result = match connected {
         Connected::Socket(stream) => serve_socket(&shared, &stream).await,
-        Connected::Local(link) => serve_local(&shared, link).await,
+        Connected::Local(link) => serve_local(&shared, link, connection).await,
     };
     if let Err(error) = result {
-        ending.1 = error;
+        ending.reason = error;
     }
 }
 
@@ -277,7 +294,7 @@ async fn reach(shared: &Shared) -> Result<Connected> {
     let mut backoff = Backoff::new(Backoff::random_seed());
     let patience =
         if shared.lock().connected_before { shared.options.reconnect_within } else { Duration::ZERO };
-    let give_up = shared.clock.now() + patience;
+    let give_up = shared.clock.now().saturating_add(patience);
     let mut failures = Vec::new();
     loop {
         for address in shared.servers.iter() {
@@ -327,18 +344,32 @@ async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
     shared.connected(Link::Socket);
     let (mut input, mut out) = (InBuf::default(), OutBuf::new());
     let mut timer = Timer::new(shared.clock);
+    let mut moved = false;
     loop {
+        // Nothing is taken before what was taken has gone, so that what waits to be written stays within its bound.
+        let rest = out.len();
+        stream.flush(&mut out).map_err(|error| io_error(&error))?;
+        moved |= out.len() < rest;
+        let blocked = !out.is_empty();
         let deadline = {
             let mut state = shared.lock();
-            if state.closed {
+            if !blocked {
+                out.append(&mut state.out);
+            }
+            // What has been asked for is seen off before the end.
+            if state.closed && out.is_empty() && state.exchange.unanswered() == 0 {
                 return Ok(());
             }
-            out.append(&mut state.out);
+            if std::mem::take(&mut moved) {
+                state.exchange.moved();
+            }
             let now = shared.clock.now();
             state.expire(now)?;
             state.exchange.deadline(now)
         };
-        stream.flush(&mut out).map_err(|error| io_error(&error))?;
+        if !blocked {
+            stream.flush(&mut out).map_err(|error| io_error(&error))?;
+        }
         if out.is_empty() {
             shared.room.notify_waiters();
         }
@@ -347,6 +378,7 @@ async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
             ready = stream.ready(!out.is_empty()) => {
                 let arrived = ready.and_then(|()| stream.fill(&mut input)).map_err(|error| io_error(&error))?;
                 if arrived {
+                    moved = true;
                     shared.lock().receive(&mut input, &shared.decoder)?;
                     shared.room.notify_waiters();
                 }
@@ -357,13 +389,13 @@ async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
     }
 }
 
-async fn serve_local(shared: &Shared, link: Arc<dyn LocalLink>) -> Result<()> {
+async fn serve_local(shared: &Shared, link: Arc<dyn LocalLink>, connection: u64) -> Result<()> {
     shared.connected(Link::Local(LocalWire::new(Arc::clone(&link))));
     let mut timer = Timer::new(shared.clock);
     loop {
         let deadline = {
             let mut state = shared.lock();
-            if state.closed {
+            if state.closed || state.connection != connection {
                 return Ok(());
             }
             state.collect(&shared.decoder, true);

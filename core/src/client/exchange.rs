@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 
 use super::event::{Event, JobStatus};
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{Outgoing, Request, Response, Submit, Work};
+use crate::protocol::{Limits, Outgoing, Request, Response, Submit, Work};
 use crate::types::JobHandle;
 
 /// A request of this client, until [`Exchange::release`].
@@ -41,6 +41,31 @@ pub enum Question<'a> {
     Echo(&'a [u8]),
     /// OPTION_REQ.
     Option(&'a [u8]),
+}
+
+impl Question<'_> {
+    /// Looks whether a server with these limits takes the question: another one would end the connection, with all its tasks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ArgumentTooLarge`], [`ErrorKind::DataTooLarge`].
+    pub fn check(&self, limits: &Limits) -> Result<(), Error> {
+        let (operation, kind, what, length, limit) = match self {
+            Self::Status(handle) => {
+                ("status", ErrorKind::ArgumentTooLarge, "the handle", handle.len(), limits.max_argument)
+            }
+            Self::StatusUnique(unique) => {
+                ("status", ErrorKind::ArgumentTooLarge, "the unique", unique.len(), limits.max_argument)
+            }
+            Self::Option(name) => {
+                ("option", ErrorKind::ArgumentTooLarge, "the name", name.len(), limits.max_argument)
+            }
+            Self::Echo(data) => ("echo", ErrorKind::DataTooLarge, "the data", data.len(), limits.max_packet),
+        };
+        if length <= limit {
+            return Ok(());
+        }
+        Err(Error::new(kind, operation, format!("{what} has {length} bytes, the limit is {limit}")))
+    }
 }
 
 /// The answer to a [`Question`].
@@ -486,12 +511,17 @@ impl Exchange {
         !self.unanswered.is_empty() || !self.timers.is_empty()
     }
 
+    /// A large packet gets on, in either direction: the server is not silent, though it has not said anything whole.
+    pub const fn moved(&mut self) {
+        self.silent_since = None;
+    }
+
     /// When [`Exchange::expire`] is due. To be asked before every wait: the silence of the server is measured from here.
     pub fn deadline(&mut self, now: Duration) -> Option<Duration> {
         let answer = if self.unanswered.is_empty() {
             None
         } else {
-            Some(*self.silent_since.get_or_insert(now) + self.settings.answer_timeout)
+            Some(self.silent_since.get_or_insert(now).saturating_add(self.settings.answer_timeout))
         };
         let timer = self.timers.peek().map(|Reverse((deadline, _))| *deadline);
         answer.into_iter().chain(timer).min()
@@ -518,7 +548,7 @@ impl Exchange {
         }
         let timeout = self.settings.answer_timeout;
         match self.silent_since {
-            Some(since) if !self.unanswered.is_empty() && since + timeout <= now => {
+            Some(since) if !self.unanswered.is_empty() && since.saturating_add(timeout) <= now => {
                 let detail = format!("the server owes an answer and has sent nothing for {timeout:?}");
                 Err(Error::new(ErrorKind::Timeout, "answer", detail))
             }

@@ -139,7 +139,7 @@ impl Client {
     /// How a job stands. A job of another server than the one this client is connected to is not known.
     ///
     /// # Errors
-    /// Those of the connection, and [`ErrorKind::ArgumentTooLarge`] where the handle is none.
+    /// Those of the connection, and [`ErrorKind::ArgumentTooLarge`] where the handle is too long for any server.
     pub async fn status(&self, handle: &JobHandle) -> Result<JobStatus> {
         self.ask_status(Question::Status(handle.as_bytes())).await
     }
@@ -182,6 +182,7 @@ impl Client {
 
     async fn ask(&self, question: Question<'_>) -> Result<Answer> {
         let shared = &self.owner.0;
+        question.check(&shared.options.limits)?;
         shared.ready().await?;
         let ticket = shared.request(|exchange, send| exchange.ask(question, None, send))?;
         // Releases the ticket, also where the caller stops waiting.

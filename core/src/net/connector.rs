@@ -77,7 +77,7 @@ impl Connector {
             }
             State::Ready | State::Resting { .. } => (0, Dial::begin(&self.servers[0])),
             State::Dialling { dial, server, .. } if ready => (server, dial.ready()),
-            State::Dialling { dial, server, since } if since + self.timeout <= now => {
+            State::Dialling { dial, server, since } if since.saturating_add(self.timeout) <= now => {
                 (server, dial.timed_out())
             }
             waiting @ State::Dialling { .. } => {
@@ -88,7 +88,8 @@ impl Connector {
         loop {
             match dialled {
                 Dialled::Pending(dial) => {
-                    self.state = State::Dialling { dial, server, since: now };
+                    // Looking up the name has taken its own time.
+                    self.state = State::Dialling { dial, server, since: clock.now() };
                     return Connecting::Waiting;
                 }
                 Dialled::Connected(wire) => {
@@ -111,7 +112,7 @@ impl Connector {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Ready => None,
-            State::Dialling { since, .. } => Some(*since + self.timeout),
+            State::Dialling { since, .. } => Some(since.saturating_add(self.timeout)),
             State::Resting { until } => Some(*until),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 
+use super::Clock;
 use super::dial::set_tcp_options;
 use super::inbuf::InBuf;
 use super::local::{LocalWire, next_local};
@@ -100,6 +101,10 @@ pub(crate) struct SocketWire {
     stream: Stream,
     input: InBuf,
     out: OutBuf,
+    /// The kernel has not taken everything.
+    blocked: bool,
+    /// Something has come in, or the kernel has taken more of what it had not taken before.
+    moved: bool,
 }
 
 /// What has arrived on a wire, taken out of it so that the wire can send while it is read.
@@ -130,7 +135,13 @@ impl Wire {
             set_tcp_options((&socket).into())?;
         }
         let stream = if unix { Stream::Unix(socket.into()) } else { Stream::Tcp(socket.into()) };
-        Ok(Self::Socket(SocketWire { stream, input: InBuf::default(), out: OutBuf::new() }))
+        Ok(Self::Socket(SocketWire {
+            stream,
+            input: InBuf::default(),
+            out: OutBuf::new(),
+            blocked: false,
+            moved: false,
+        }))
     }
 
     pub(crate) const fn is_local(&self) -> bool {
@@ -249,11 +260,41 @@ impl Wire {
         }
     }
 
-    /// Waits until bytes can be written.
-    pub(crate) fn wait_writable(&self) -> io::Result<()> {
+    /// Writes until no more than `at_most` bytes are left. `patience`: how long the server may take nothing.
+    ///
+    /// # Errors
+    /// What the system says; `TimedOut` where the server has taken nothing for that long.
+    pub(crate) fn flush_down_to(
+        &mut self,
+        at_most: usize,
+        clock: &Clock,
+        patience: Duration,
+    ) -> io::Result<()> {
+        self.flush()?;
+        let (mut unsent, mut since) = (self.unsent(), None);
+        while let Self::Socket(socket) = self
+            && socket.out.len() > at_most
+        {
+            let now = clock.now();
+            let since: &mut Duration = since.get_or_insert(now);
+            if socket.out.len() < unsent {
+                (unsent, *since) = (socket.out.len(), now);
+            }
+            let left = patience.saturating_sub(now.saturating_sub(*since));
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            poll_all(&mut [PollFd::new(&socket.stream, PollFlags::OUT)], Some(left))?;
+            socket.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a large packet has got on since this was last asked, though it may not be whole.
+    pub(crate) const fn take_moved(&mut self) -> bool {
         match self {
-            Self::Socket(socket) => poll_all(&mut [PollFd::new(&socket.stream, PollFlags::OUT)], None),
-            Self::Local(_) => Ok(()),
+            Self::Socket(socket) => std::mem::replace(&mut socket.moved, false),
+            Self::Local(_) => false,
         }
     }
 
@@ -287,12 +328,16 @@ impl SocketWire {
             let mut slices = [IoSlice::new(&[])];
             self.out.slices(&mut slices);
             match self.stream.write(&slices[0]) {
-                Ok(count) => self.out.advance(count),
+                Ok(count) => {
+                    self.out.advance(count);
+                    self.moved |= self.blocked;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        self.blocked = !self.out.is_empty();
         Ok(())
     }
 
@@ -327,7 +372,10 @@ impl SocketWire {
     fn fill(&mut self) -> io::Result<bool> {
         match rustix::io::read(&self.stream, rustix::buffer::spare_capacity(self.input.room())) {
             Ok(0) => Err(closed_by_server()),
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.moved = true;
+                Ok(true)
+            }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -352,7 +352,7 @@ impl Worker {
                 };
                 worked = true;
                 let handle = assign.handle;
-                let mut line = Line { wire: &mut *wire, max_unsent: options.max_unsent };
+                let mut line = Line { wire: &mut *wire, clock, options };
                 let outcome = run(functions, BlockingJob::new(assign, &mut line));
                 let work = last_word(&outcome);
                 if single && !stop.as_ref().is_some_and(Stop::is_set) {
@@ -360,10 +360,19 @@ impl Worker {
                 } else {
                     // Whom to ask for the next job is another question, and a worker that has been stopped asks nobody.
                     wire.send(&[Request::Work { handle, work }]);
+                    if !single {
+                        // It came without room: the question was lent some.
+                        exchange.give_room(&mut |_: &[Request<'_>]| {});
+                    }
                 }
             });
             match next {
                 Ok(Some(())) if !worked => {}
+                // Nobody may come and write the rest of a result later.
+                Ok(_) if worked => {
+                    let sent = wire.flush_down_to(0, clock, options.answer_timeout);
+                    break sent.map_err(|error| io_error(&error));
+                }
                 Ok(_) => break wire.flush().map_err(|error| io_error(&error)),
                 Err(error) => break Err(error),
             }
@@ -386,6 +395,9 @@ impl Worker {
             if station.wire.is_none() {
                 sooner(station.connector.deadline());
                 continue;
+            }
+            if station.wire.as_mut().is_some_and(Wire::take_moved) {
+                station.exchange.moved();
             }
             sooner(station.exchange.deadline(now));
             if let Err(error) = station.exchange.expire(now) {
@@ -472,19 +484,16 @@ fn sender(wire: &mut Wire) -> impl FnMut(&[Request<'_>]) {
 /// The way of a running job to its server.
 struct Line<'a> {
     wire: &'a mut Wire,
-    max_unsent: usize,
+    clock: &'a Clock,
+    options: &'a Options,
 }
 
 impl Report for Line<'_> {
     fn report(&mut self, handle: &[u8], work: Work<'_>) -> Result<()> {
         self.wire.send(&[Request::Work { handle, work }]);
         let lost = |error: io::Error| Error::new(ErrorKind::LostConnection, "job", error.to_string());
-        self.wire.flush().map_err(lost)?;
-        while self.wire.unsent() > self.max_unsent {
-            self.wire.wait_writable().map_err(lost)?;
-            self.wire.flush().map_err(lost)?;
-        }
-        Ok(())
+        let Options { max_unsent, answer_timeout, .. } = *self.options;
+        self.wire.flush_down_to(max_unsent, self.clock, answer_timeout).map_err(lost)
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Exchange {
     push: Push,
     /// How many more jobs may come.
     room: usize,
+    /// Jobs that have come without room for them.
+    excess: usize,
     draining: bool,
     silent_since: Option<Duration>,
 }
@@ -86,6 +88,7 @@ impl Exchange {
             state: State::Away,
             push: Push::Off,
             room,
+            excess: 0,
             draining: false,
             silent_since: None,
         }
@@ -163,7 +166,11 @@ impl Exchange {
             Response::Assign(assign) => {
                 self.confirm_push();
                 self.state = State::Awake;
-                self.room = self.room.saturating_sub(1);
+                match self.room.checked_sub(1) {
+                    Some(room) => self.room = room,
+                    // PRE_SLEEP was sent again, for a new ability, while a pushed job was on its way: two may have come.
+                    None => self.excess += 1,
+                }
                 self.ask(send);
                 return Ok(Some(assign));
             }
@@ -211,7 +218,7 @@ impl Exchange {
 
     /// Reports the end of a job of this connection and asks for the next one in the same breath.
     pub fn finish(&mut self, handle: &[u8], work: Work<'_>, send: &mut (impl Outgoing + ?Sized)) {
-        self.room += 1;
+        self.free_place();
         let end = Request::Work { handle, work };
         match self.question() {
             Some(question) => send(&[end, question]),
@@ -221,8 +228,15 @@ impl Exchange {
 
     /// There is room for one more job. Not to be called for a job that [`Exchange::finish`] reports.
     pub fn give_room(&mut self, send: &mut (impl Outgoing + ?Sized)) {
-        self.room += 1;
+        self.free_place();
         self.ask(send);
+    }
+
+    const fn free_place(&mut self) {
+        match self.excess.checked_sub(1) {
+            Some(excess) => self.excess = excess,
+            None => self.room += 1,
+        }
     }
 
     /// There shall be no room for now. A job that is on its way already, or is pushed, comes all the same.
@@ -274,10 +288,15 @@ impl Exchange {
         Some(Request::Grab(Grab::All))
     }
 
+    /// A large packet gets on, in either direction: the server is not silent, though it has not said anything whole.
+    pub const fn moved(&mut self) {
+        self.silent_since = None;
+    }
+
     /// When [`Exchange::expire`] is due. To be asked before every wait: the silence of the server is measured from here.
     pub fn deadline(&mut self, now: Duration) -> Option<Duration> {
         (self.state == State::Grabbing)
-            .then(|| *self.silent_since.get_or_insert(now) + self.settings.answer_timeout)
+            .then(|| self.silent_since.get_or_insert(now).saturating_add(self.settings.answer_timeout))
     }
 
     /// Looks whether the server has been silent for too long.
@@ -287,7 +306,7 @@ impl Exchange {
     pub fn expire(&self, now: Duration) -> Result<(), Error> {
         let timeout = self.settings.answer_timeout;
         match self.silent_since {
-            Some(since) if self.state == State::Grabbing && since + timeout <= now => {
+            Some(since) if self.state == State::Grabbing && since.saturating_add(timeout) <= now => {
                 let detail = format!("the server has not answered GRAB_JOB_ALL for {timeout:?}");
                 Err(Error::new(ErrorKind::Timeout, "grab", detail))
             }
@@ -457,6 +476,21 @@ mod tests {
             exchange.remove(b"nothing", send);
         });
         assert_eq!(w.sent(), ["CAN_DO g", "PRE_SLEEP", "CANT_DO f"]);
+    }
+
+    #[test]
+    fn a_job_without_room_gives_none_when_it_ends() {
+        let mut w = Script::new(true, 1);
+        w.gets(Response::NoJob);
+        w.sent();
+        w.with(|exchange, send| exchange.add(Ability { function: "g".into(), timeout: None }, send));
+        assert_eq!(w.sent(), ["CAN_DO g", "PRE_SLEEP"]);
+        // The server has pushed one for each PRE_SLEEP.
+        assert_eq!(w.gets(assign("H:1")), (Some(&b"H:1"[..]), vec![]));
+        assert_eq!(w.gets(assign("H:2")), (Some(&b"H:2"[..]), vec![]));
+        assert_eq!(w.ends("H:1"), ["END H:1"]);
+        assert_eq!(w.ends("H:2"), ["END H:2", "PRE_SLEEP"]);
+        assert_eq!(w.exchange.room(), 1);
     }
 
     #[test]

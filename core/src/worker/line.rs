@@ -293,9 +293,17 @@ impl Line {
         let (mut input, mut out) = (InBuf::default(), OutBuf::new());
         let mut timer = Timer::new(worker.clock);
         let mut phase = worker.phase();
+        let mut moved = false;
         loop {
-            let course = self.before_waiting(worker, &mut phase, &mut out)?;
+            // Nothing is taken before what was taken has gone, so that what waits to be written stays within its bound.
+            let rest = out.len();
             stream.flush(&mut out).map_err(|error| io_error(&error))?;
+            moved |= out.len() < rest;
+            let blocked = !out.is_empty();
+            let course = self.before_waiting(worker, &mut phase, &mut out, std::mem::take(&mut moved))?;
+            if !blocked {
+                stream.flush(&mut out).map_err(|error| io_error(&error))?;
+            }
             if out.is_empty() {
                 self.tell_room();
             }
@@ -309,6 +317,7 @@ impl Line {
                 ready = stream.ready(!out.is_empty()) => {
                     let arrived = ready.and_then(|()| stream.fill(&mut input)).map_err(|error| io_error(&error))?;
                     if arrived {
+                        moved = true;
                         self.receive(&mut input)?;
                     }
                 }
@@ -343,7 +352,8 @@ impl Line {
                 filled
             };
             filled.map_err(|error| io_error(&error))?;
-            let Course::On(deadline) = self.before_waiting(worker, &mut phase, &mut OutBuf::new())? else {
+            let Course::On(deadline) = self.before_waiting(worker, &mut phase, &mut OutBuf::new(), false)?
+            else {
                 return Ok(());
             };
             tokio::select! {
@@ -356,17 +366,23 @@ impl Line {
         }
     }
 
-    /// Takes what is to be written and looks at the time.
+    /// Takes what is to be written, where nothing is left of what was taken before, and looks at the time.
     fn before_waiting(
         &self,
         worker: &Shared,
         phase: &mut watch::Receiver<Phase>,
         out: &mut OutBuf,
+        moved: bool,
     ) -> Result<Course> {
         let until = phase.borrow_and_update().until();
         let now = worker.clock.now();
         let mut state = self.state.lock();
-        out.append(&mut state.out);
+        if out.is_empty() {
+            out.append(&mut state.out);
+        }
+        if moved {
+            state.exchange.moved();
+        }
         state.exchange.expire(now)?;
         let deadline = state.exchange.deadline(now);
         Ok(match until {
