@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use lineshaft::net::{Address, LinkClosed};
-use lineshaft::protocol::{OutBuf, Request};
+use lineshaft::protocol::{OutBuf, Request, Submit, When};
 use lineshaft::server::Server;
+use lineshaft::types::Priority;
 use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::wire::{Peer, kind, request};
 use std::net::{SocketAddr, TcpStream};
@@ -123,5 +124,40 @@ fn half_a_packet_does_not_hold_back_what_others_send() -> Result<()> {
         client.send(&echo[7..])?;
         client.expect(kind::ECHO_RES)?;
     }
+    Ok(())
+}
+
+/// Pieces of a result that are large enough to be shared must all wait for a client that does not read just now.
+#[test]
+fn large_pieces_wait_for_their_reader() -> Result<()> {
+    const PIECES: usize = 10;
+    let (server, address) = start()?;
+    let link = server.local().connect().ok().context("a link")?;
+    let mut worker = Peer::connect(address)?;
+    worker.request(kind::CAN_DO, &[b"work"])?;
+    let submit = Submit {
+        function: b"work",
+        unique: b"",
+        priority: Priority::Normal,
+        background: false,
+        when: When::Now,
+        reducer: None,
+        workload: b"x".into(),
+    };
+    worker.sync()?;
+    let mut output = OutBuf::new();
+    ensure!(link.exchange(&[Request::Submit(submit)], &mut output).is_ok(), "the link is closed");
+    worker.request(kind::GRAB_JOB, &[])?;
+    let assign = worker.expect(kind::JOB_ASSIGN)?;
+    let handle = assign.split(|byte| *byte == 0).next().context("a handle")?;
+    let piece = vec![b'p'; 100 << 10];
+    for _ in 0..PIECES {
+        worker.request(kind::WORK_DATA, &[handle, &piece])?;
+        // Its answer gives the thread memory to use again.
+        worker.sync()?;
+    }
+    ensure!(link.exchange(&[], &mut output).is_ok(), "the link is closed");
+    let arrived = output.len();
+    ensure!(arrived > PIECES * piece.len(), "{arrived} bytes have arrived of {}", PIECES * piece.len());
     Ok(())
 }

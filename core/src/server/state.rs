@@ -326,7 +326,9 @@ impl Outbox for Delivery<'_> {
         if conn.closing {
             return;
         }
-        if conn.out.is_bare()
+        // Large data stands apart from that memory: without the latter there may still be something to be sent.
+        if conn.out.is_empty()
+            && conn.out.is_bare()
             && let Some(memory) = self.tools.memory.pop()
         {
             conn.out = OutBuf::with_memory(memory);
