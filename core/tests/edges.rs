@@ -350,3 +350,19 @@ fn a_job_that_comes_slowly_comes() {
         });
     });
 }
+
+#[test]
+fn a_server_that_hangs_does_not_keep_a_blocking_worker_from_the_others() {
+    let (_listener, hangs) = silent();
+    let (_server, address) = listening();
+    let options = worker::Options { answer_timeout: Duration::MAX, ..worker::Options::default() };
+    let mut worker =
+        blocking::Worker::with_options(vec![hangs.parse().unwrap(), address.clone()], options).unwrap();
+    worker.add_function("f", |_| Ok("done")).unwrap();
+    let client = blocking::Client::new(&address).unwrap();
+    for _ in 0..2 {
+        let task = client.submit("f", "").unwrap();
+        assert!(worker.work(Some(PATIENCE)).unwrap());
+        assert_eq!(task.result().unwrap(), "done");
+    }
+}

@@ -23,6 +23,10 @@ use crate::protocol::{Decoder, Request, Work, check_function};
 /// How often a worker that serves a broker of its own process looks whether it has been stopped.
 const LOCAL_STOP_CHECK: Duration = Duration::from_millis(50);
 
+/// How long a server that has been asked for a job may be silent before others are asked as well. The job that it sends later then
+/// waits until the one that another has sent is done.
+const OTHERS_TURN: Duration = Duration::from_secs(1);
+
 type Function = Box<dyn FnMut(&mut BlockingJob<'_>) -> Outcome + Send>;
 type OnError = Box<dyn FnMut(&Address, &Error) + Send>;
 
@@ -127,7 +131,7 @@ impl Worker {
             all_yours: servers.len() == 1,
             answer_timeout: options.answer_timeout,
         };
-        // Of several servers only one is asked at a time, or two jobs might come at once.
+        // Of several servers only one is asked at a time, unless it is slow, or two jobs might come at once.
         let room = usize::from(servers.len() == 1);
         let station = |address: &Address| Station {
             address: address.clone(),
@@ -309,12 +313,17 @@ impl Worker {
     /// Where there are several servers: asks the next one that may have a job, when no question is under way.
     fn ask_around(&mut self) {
         let count = self.stations.len();
-        if count == 1 || self.stations.iter().any(|station| station.exchange.is_grabbing()) {
+        if count == 1 || !self.stations.iter().any(Station::may_be_asked) {
+            return;
+        }
+        let now = self.clock.now();
+        if self.stations.iter().any(|station| station.holds_up_others(now)) {
             return;
         }
         for turn in 0..count {
-            let Station { exchange, wire, .. } = &mut self.stations[(self.next + turn) % count];
-            if wire.is_some() && exchange.is_awake() {
+            let station = &mut self.stations[(self.next + turn) % count];
+            if station.may_be_asked() {
+                let Station { exchange, wire, .. } = station;
                 exchange.give_room(&mut maybe(wire));
                 // The question is on its way; a NOOP of another server meanwhile must wait for the answer.
                 exchange.take_room();
@@ -387,6 +396,7 @@ impl Worker {
     /// Waits until something has happened, or `limit`.
     fn wait(&mut self, limit: Option<Duration>) -> Result<()> {
         let now = self.clock.now();
+        let several = self.stations.len() > 1;
         let mut until = limit;
         let mut sooner = |deadline: Option<Duration>| {
             until = until.into_iter().chain(deadline).min();
@@ -400,6 +410,9 @@ impl Worker {
                 station.exchange.moved();
             }
             sooner(station.exchange.deadline(now));
+            let others_turn =
+                station.exchange.grabbing_since().map(|since| since.saturating_add(OTHERS_TURN));
+            sooner(others_turn.filter(|turn| several && *turn > now));
             if let Err(error) = station.exchange.expire(now) {
                 station.lose(&error, &self.clock, &mut self.on_error);
                 sooner(station.connector.deadline());
@@ -439,6 +452,17 @@ fn run(functions: &mut HashMap<Box<[u8]>, Function, FixedState>, mut job: Blocki
 }
 
 impl Station {
+    /// True where the server would answer a question for a job.
+    fn may_be_asked(&self) -> bool {
+        self.wire.is_some() && self.exchange.is_awake()
+    }
+
+    /// True where its answer is worth waiting for before another server is asked.
+    fn holds_up_others(&self, now: Duration) -> bool {
+        let since = self.exchange.grabbing_since().unwrap_or(now);
+        self.exchange.is_grabbing() && now < since.saturating_add(OTHERS_TURN)
+    }
+
     fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
         match &self.wire {
             Some(wire) => wire.interest(),

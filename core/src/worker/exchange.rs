@@ -259,6 +259,11 @@ impl Exchange {
         self.state == State::Grabbing
     }
 
+    /// Since when a grab has been waited for.
+    pub fn grabbing_since(&self) -> Option<Duration> {
+        self.silent_since.filter(|_| self.is_grabbing())
+    }
+
     /// Asks for no more jobs from now on. One that is on its way already may still come.
     pub const fn drain(&mut self) {
         self.draining = true;
