@@ -2,13 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lineshaft::client::{Event, Options};
 use lineshaft::net::Address;
-use lineshaft::protocol::{Assign, Data, Grab, OutBuf, Response};
+use lineshaft::protocol::{Assign, Data, Grab, OutBuf, Request, Response, Submit, When};
 use lineshaft::server::Server;
+use lineshaft::types::Priority;
 use lineshaft::{Client, ErrorKind, Worker, blocking, worker};
 
 const MIB: usize = 1 << 20;
@@ -365,4 +367,30 @@ fn a_server_that_hangs_does_not_keep_a_blocking_worker_from_the_others() {
         assert!(worker.work(Some(PATIENCE)).unwrap());
         assert_eq!(task.result().unwrap(), "done");
     }
+}
+
+#[test]
+fn the_submissions_of_a_client_that_leaves_without_listening_are_taken() {
+    const JOBS: usize = 20_000;
+    let path = path("deaf");
+    let server = Server::builder().listen(Address::Unix(path.clone())).start().unwrap();
+    let submit = Submit {
+        function: b"f",
+        unique: b"",
+        priority: Priority::Normal,
+        background: true,
+        when: When::Now,
+        reducer: None,
+        workload: Data::EMPTY,
+    };
+    let mut out = OutBuf::new();
+    Request::Submit(submit).encode(&mut out);
+    // What has been written to a Unix socket stands in the server's own queue; TCP may throw away a part of it in the client's.
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(&out.to_vec().repeat(JOBS)).unwrap();
+    drop(stream);
+    while server.jobs() < JOBS && (server.jobs() == 0 || server.connections() > 0) {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.jobs(), JOBS);
 }

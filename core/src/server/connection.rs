@@ -40,6 +40,8 @@ pub(super) struct Connection {
     more: bool,
     /// Our part of the bytes of unfinished packets that all peers hold.
     held: usize,
+    /// The peer has gone and takes nothing any more. What it sent before is still there to be read, and counts.
+    deaf: bool,
 }
 
 /// What a peer is told before its connection is closed.
@@ -69,7 +71,7 @@ impl Connection {
     pub(super) fn open(shared: Arc<Shared>, decoder: Decoder, stream: Stream, peer: &str) -> Option<Self> {
         let id = input::with_tools(|tools| shared.open(tools, peer, true))?;
         let (input, pending, phase) = (input::Input::default(), OutBuf::new(), Phase::Open);
-        Some(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0 })
+        Some(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0, deaf: false })
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,22 +192,28 @@ impl Connection {
         self.more = take(&mut state, self.id, &mut self.pending, &mut self.phase, cx.waker());
     }
 
-    /// Sends what is pending; pending where the peer does not take it.
+    /// Sends what is pending; pending where the peer does not take it. What a peer that has gone does not take is dropped.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
+            if self.deaf {
+                self.pending = OutBuf::new();
+                break;
+            }
             let stream = Pin::new(&mut self.stream);
             let sent = match self.pending.contiguous() {
-                Some(bytes) => ready!(stream.poll_write(cx, bytes))?,
+                Some(bytes) => ready!(stream.poll_write(cx, bytes)),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     let filled = self.pending.slices(&mut slices);
-                    ready!(stream.poll_write_vectored(cx, &slices[..filled]))?
+                    ready!(stream.poll_write_vectored(cx, &slices[..filled]))
                 }
             };
-            if sent == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match sent {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(sent) => self.pending.advance(sent),
+                Err(error) if is_gone(&error) => self.deaf = true,
+                Err(error) => return Poll::Ready(Err(error)),
             }
-            self.pending.advance(sent);
         }
         if !self.pending.is_bare() {
             let memory = std::mem::take(&mut self.pending).into_memory();
@@ -237,6 +245,11 @@ impl Connection {
             input::with_tools(|tools| self.shared.close(tools, self.id));
         }
     }
+}
+
+/// The peer has closed its socket: reading comes to an end as well, behind all that it has sent.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Moves the connection's output to `pending`, once that is empty: a peer that does not read has at most two bounded buffers.
