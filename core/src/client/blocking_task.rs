@@ -47,8 +47,8 @@ impl Task {
     pub(super) fn created(self) -> Result<Self> {
         let ticket = self.ticket;
         let mut inner = self.inner.lock();
-        inner.drive(None, |exchange| exchange.handle(ticket).is_some() || exchange.is_over(ticket));
-        if inner.exchange.handle(ticket).is_none() {
+        inner.drive(None, |exchange| exchange.is_created(ticket) || exchange.is_over(ticket));
+        if !inner.exchange.is_created(ticket) {
             return Err(inner.exchange.error(ticket).cloned().unwrap_or_else(gone));
         }
         drop(inner);
@@ -58,7 +58,7 @@ impl Task {
     /// The server's name for the job; empty until the server has answered.
     pub fn handle(&self) -> JobHandle {
         let inner = self.inner.lock();
-        inner.exchange.handle(self.ticket).cloned().unwrap_or_else(|| JobHandle::new(Bytes::new()))
+        inner.exchange.handle(self.ticket).unwrap_or_else(|| JobHandle::new(Bytes::new()))
     }
 
     /// Waits for the end of the job: all its pieces of data and its final result, put together. What was taken as an event

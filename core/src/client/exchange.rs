@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::event::{Event, JobStatus};
 use crate::error::{Error, ErrorKind};
@@ -107,6 +108,9 @@ struct Unanswered {
 
 const NOBODY: u32 = u32::MAX;
 
+/// Handles up to this many bytes need no memory of their own.
+const HANDLE_INLINE: usize = 64;
+
 /// Where a request stands with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -125,7 +129,9 @@ struct Entry {
     over: bool,
     /// The owner has not been told of `handle`.
     created_unread: bool,
-    handle: Option<JobHandle>,
+    /// The server has told the handle.
+    created: bool,
+    handle: SmallVec<[u8; HANDLE_INLINE]>,
     /// The next task that is attached to the same job.
     next: u32,
     events: VecDeque<Event>,
@@ -213,7 +219,8 @@ impl Exchange {
                 held: false,
                 over: false,
                 created_unread: false,
-                handle: None,
+                created: false,
+                handle: SmallVec::new(),
                 next: NOBODY,
                 events: VecDeque::new(),
                 unread: 0,
@@ -311,6 +318,9 @@ impl Exchange {
     /// The oldest request that waits for this kind of answer. Answers of one kind keep their order even where a server lets
     /// one kind overtake another.
     fn answered(&mut self, is: impl Fn(Due) -> bool, name: &'static str) -> Result<(u32, Due), Error> {
+        if let Some(request) = self.unanswered.pop_front_if(|request| is(request.due)) {
+            return Ok((request.index, request.due));
+        }
         let at = self.unanswered.iter().position(|request| is(request.due));
         let request = at.and_then(|at| self.unanswered.remove(at)).ok_or_else(|| unexpected(name))?;
         Ok((request.index, request.due))
@@ -318,7 +328,9 @@ impl Exchange {
 
     fn created(&mut self, index: u32, background: bool, handle: &[u8], woke: &mut impl FnMut(Ticket)) {
         let entry = &mut self.entries[index as usize];
-        entry.handle = Some(JobHandle::from(handle));
+        entry.created = true;
+        entry.handle.clear();
+        entry.handle.extend_from_slice(handle);
         entry.created_unread = true;
         if background {
             return self.end(index, None, woke);
@@ -423,7 +435,8 @@ impl Exchange {
         entry.generation = entry.generation.wrapping_add(1);
         entry.over = false;
         entry.created_unread = false;
-        entry.handle = None;
+        entry.created = false;
+        entry.handle.clear();
         entry.next = NOBODY;
         entry.events.clear();
         entry.unread = 0;
@@ -443,15 +456,22 @@ impl Exchange {
     }
 
     /// The job's handle, once the server has told it.
-    pub fn handle(&self, ticket: Ticket) -> Option<&JobHandle> {
-        self.entry(ticket)?.handle.as_ref()
+    pub fn handle(&self, ticket: Ticket) -> Option<JobHandle> {
+        self.entry(ticket)
+            .filter(|entry| !entry.handle.is_empty())
+            .map(|entry| JobHandle::from(&entry.handle[..]))
+    }
+
+    /// True when the server has told the job's handle.
+    pub fn is_created(&self, ticket: Ticket) -> bool {
+        self.entry(ticket).is_some_and(|entry| entry.created)
     }
 
     /// The oldest unread event of a task.
     pub fn next_event(&mut self, ticket: Ticket) -> Option<Event> {
         let entry = self.entry_mut(ticket)?;
         if std::mem::take(&mut entry.created_unread) {
-            return entry.handle.clone().map(Event::Created);
+            return Some(Event::Created(JobHandle::from(&entry.handle[..])));
         }
         let event = entry.events.pop_front()?;
         entry.unread -= event.size();
@@ -567,7 +587,7 @@ fn append(entries: &mut [Entry], first: u32, index: u32) {
 }
 
 fn handle_of(entry: &Entry) -> &[u8] {
-    entry.handle.as_ref().map_or(&[], JobHandle::as_bytes)
+    &entry.handle
 }
 
 fn is_handle(entry: &Entry, handle: &[u8]) -> bool {

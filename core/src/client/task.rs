@@ -58,7 +58,7 @@ impl Task {
         let ticket = self.ticket;
         poll_fn(|cx| {
             self.owner.0.poll(cx, ticket, |exchange| {
-                if exchange.handle(ticket).is_some() {
+                if exchange.is_created(ticket) {
                     return Some(Ok(()));
                 }
                 let over = exchange.is_over(ticket);
@@ -72,7 +72,7 @@ impl Task {
     /// The server's name for the job; empty until the server has answered.
     pub fn handle(&self) -> JobHandle {
         let state = self.owner.0.lock();
-        state.exchange.handle(self.ticket).cloned().unwrap_or_else(|| JobHandle::new(Bytes::new()))
+        state.exchange.handle(self.ticket).unwrap_or_else(|| JobHandle::new(Bytes::new()))
     }
 
     /// The result; the same as awaiting the task.

@@ -248,8 +248,8 @@ impl Worker {
             let detail = "add a function before the worker runs";
             return Err(Error::new(ErrorKind::NoRegisteredFunctions, "work", detail));
         }
-        let limit = timeout.map(|timeout| self.clock.now().saturating_add(timeout));
-        let mut waited = false;
+        // The clock is not looked at before there is something to wait for.
+        let mut limit = None;
         loop {
             if self.is_stopped() {
                 self.take_leave();
@@ -258,11 +258,15 @@ impl Worker {
             if self.step() {
                 return Ok(true);
             }
-            if waited && limit.is_some_and(|limit| limit <= self.clock.now()) {
+            if let (Some(limit), Some(timeout)) = (limit, timeout)
+                && (timeout.is_zero() || limit <= self.clock.now())
+            {
                 return Ok(false);
             }
+            if let (None, Some(timeout)) = (limit, timeout) {
+                limit = Some(self.clock.now().saturating_add(timeout));
+            }
             self.wait(limit)?;
-            waited = true;
         }
     }
 
