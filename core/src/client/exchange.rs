@@ -609,3 +609,7 @@ pub(crate) fn server_error(operation: &'static str, code: &[u8], text: &[u8]) ->
     };
     Error::new(kind, operation, detail)
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;
