@@ -457,9 +457,7 @@ impl Exchange {
 
     /// The job's handle, once the server has told it.
     pub fn handle(&self, ticket: Ticket) -> Option<JobHandle> {
-        self.entry(ticket)
-            .filter(|entry| !entry.handle.is_empty())
-            .map(|entry| JobHandle::from(&entry.handle[..]))
+        self.entry(ticket).filter(|entry| entry.created).map(|entry| JobHandle::from(&entry.handle[..]))
     }
 
     /// True when the server has told the job's handle.

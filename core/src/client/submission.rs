@@ -175,7 +175,7 @@ impl<'a, C> Submission<'a, C> {
         unix: impl FnOnce() -> Duration,
         then: impl FnOnce(Submit<'_>) -> R,
     ) -> Result<R> {
-        check_function("submit", self.function)?;
+        check_function("submit", self.function, limits)?;
         let unique: &[u8] = match self.unique {
             Unique::None => b"",
             Unique::Workload => b"-",
@@ -190,7 +190,7 @@ impl<'a, C> Submission<'a, C> {
             }
         };
         if let Some(reducer) = self.reducer {
-            check_function("submit", reducer)?;
+            check_function("submit", reducer, limits)?;
             if reducer.len() > limits.max_unique {
                 return Err(too_long("the reducer", reducer.len(), limits.max_unique));
             }

@@ -29,7 +29,7 @@ pub use crate::types::Data;
 pub use command::{Command, RawCommand, Sender};
 pub use decode::{DecodeError, Decoder, Frame, Header, ResponseStep, Step};
 pub use limits::Limits;
-pub use name::{MAX_FUNCTION, check_function};
+pub use name::check_function;
 pub use outbuf::OutBuf;
 pub use outgoing::Outgoing;
 pub use request::{Grab, Refusal, Request, Schedule, Submit, When};

@@ -217,7 +217,7 @@ impl Builder {
     pub fn build(self) -> Result<Worker> {
         let servers = self.servers?;
         for (ability, _) in &self.functions {
-            check_function("add function", &ability.function)?;
+            check_function("add function", &ability.function, &self.options.limits)?;
         }
         let settings = Settings {
             client_id: self.options.client_id.clone().map(Bytes::from),
@@ -270,7 +270,7 @@ impl Control {
     }
 
     fn add(&self, ability: Ability, function: Function) -> Result<()> {
-        check_function("add function", &ability.function)?;
+        check_function("add function", &ability.function, &self.shared.options.limits)?;
         self.shared.functions.write().insert(ability.function.clone(), function);
         for line in self.lines.iter() {
             line.act(|exchange, send| exchange.add(ability.clone(), send));
@@ -291,6 +291,10 @@ impl Control {
     /// `grace` is broken off and handed back to the servers by closing the connections; a function that blocks cannot be
     /// broken off, its result is dropped.
     pub fn stop(&self, grace: Duration) {
+        // Now, and not when the lines come to it: the job that ends next must not ask for another.
+        for line in self.lines.iter() {
+            line.act(|exchange, _| exchange.drain());
+        }
         let until = self.shared.clock.now().saturating_add(grace);
         self.shared.phase.send_if_modified(|phase| {
             let stops = *phase == Phase::Working;

@@ -388,10 +388,8 @@ impl Line {
         Ok(match until {
             None => Course::On(deadline),
             Some(until) if until <= now => Course::End,
-            Some(until) => {
-                state.exchange.drain();
-                if state.running == 0 { Course::LastWords(until) } else { Course::On(Some(until)) }
-            }
+            Some(until) if state.running == 0 => Course::LastWords(until),
+            Some(until) => Course::On(Some(until)),
         })
     }
 }
