@@ -184,7 +184,7 @@ impl Worker {
         timeout: Option<Duration>,
         mut function: impl FnMut(&mut BlockingJob<'_>) -> Outcome<R> + Send + 'static,
     ) -> Result<()> {
-        check_function("add function", name)?;
+        check_function("add function", name, &self.options.limits)?;
         self.functions.insert(name.into(), Box::new(move |job| function(job).map(Into::into)));
         let ability = Ability { function: Bytes::copy_from_slice(name), timeout };
         for Station { exchange, wire, .. } in &mut self.stations {
