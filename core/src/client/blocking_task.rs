@@ -19,7 +19,6 @@ use crate::types::JobHandle;
 ///
 /// As an iterator it ends after its last event, or after the one error that ended it. Dropping it does not cancel the job:
 /// its result is thrown away when it comes.
-#[must_use = "a foreground job that nobody waits for is submitted with `background()`"]
 pub struct Task {
     inner: Arc<Mutex<Inner>>,
     ticket: Ticket,

@@ -27,7 +27,6 @@ use crate::types::JobHandle;
 /// The errors are [`WorkFail`](crate::ErrorKind::WorkFail); [`WorkException`](crate::ErrorKind::WorkException), with the exception
 /// in [`Error::data`](crate::Error::data); [`LostConnection`](crate::ErrorKind::LostConnection); [`Timeout`](crate::ErrorKind::Timeout).
 /// In the stream failures and exceptions are events.
-#[must_use = "a foreground job that nobody waits for is submitted with `background()`"]
 pub struct Task {
     owner: Arc<Owner>,
     ticket: Ticket,
