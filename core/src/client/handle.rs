@@ -211,7 +211,8 @@ impl Submission<'_, &Client> {
         self.start().await?.created().await
     }
 
-    /// Submits the job and does not wait for the server's answer: an error of the server comes with the task's result.
+    /// Submits the job and does not wait for the server's answer: an error of the server comes with the task's result. The job
+    /// is still written when the task and the client are dropped, as long as the runtime lives.
     ///
     /// # Errors
     /// Those of [`Submission::send`] that are known before the server has answered.

@@ -115,7 +115,8 @@ impl Builder {
         self
     }
 
-    /// How many connections may wait to be accepted. Default 1024; the system may allow less (`net.core.somaxconn`).
+    /// How many connections may wait to be accepted on a TCP address. Default 1024; the system may allow less
+    /// (`net.core.somaxconn`). Unix sockets have the system's default.
     #[must_use]
     pub const fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;

@@ -58,7 +58,7 @@ enum Phase {
     Open,
     /// The peer has shut down its sending side, or has been refused: what there is to send is sent, then it is closed.
     Closing,
-    /// All is sent: waiting, within a bound, for the peer to close.
+    /// All is sent: what has come meanwhile is read, within a bound, and then it is closed.
     Discarding { left: usize },
     /// The peer does not read, or sends too much: it is closed at once.
     Cut,
@@ -222,7 +222,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads and forgets, until the peer closes or has sent enough.
+    /// Reads and forgets what is there, up to a bound.
     fn discard(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<io::Result<()>> {
         let mut memory = [0; 4096];
         while left > 0 {

@@ -239,7 +239,8 @@ impl Worker {
     }
 
     /// Does one job, waiting for it no longer than `timeout`; `None` waits without limit. False when none came in time, or the
-    /// worker has been stopped.
+    /// worker has been stopped. When it returns the server has been sent the result, and, where the worker has one server, been
+    /// asked for the next job: who calls it no more drops the worker or stops it, or that job waits here for nobody.
     ///
     /// # Errors
     /// As [`Worker::run`].
