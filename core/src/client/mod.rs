@@ -1,6 +1,6 @@
 //! Clients: they submit jobs and hear of them.
 //!
-//! [`Client`] is asynchronous, [`blocking::Client`](crate::blocking::Client) works on the caller's thread; they have the same
+//! [`Client`] is asynchronous, [`blocking::Client`] works on the caller's thread; they have the same
 //! words. Both stand on one pure state machine, [`exchange`].
 
 mod event;

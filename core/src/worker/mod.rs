@@ -1,6 +1,6 @@
 //! Workers: they do jobs.
 //!
-//! [`Worker`] is asynchronous, [`blocking::Worker`](crate::blocking::Worker) works on the caller's thread; they have the same
+//! [`Worker`] is asynchronous, [`blocking::Worker`] works on the caller's thread; they have the same
 //! words. Both stand on one pure state machine, [`exchange`].
 
 pub mod exchange;
