@@ -25,10 +25,15 @@ use crate::types::JobHandle;
 /// A lost connection ends the foreground tasks that are under way with [`ErrorKind::LostConnection`] (their jobs may have
 /// run, or run still); the next request connects again, to the first server of the list that can be reached.
 ///
-/// ```no_run
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
+/// # let mut worker = lineshaft::blocking::Worker::new(&address)?;
+/// # worker.add_function("reverse", |job| Ok(job.workload().iter().rev().copied().collect::<Vec<u8>>()))?;
+/// # std::thread::spawn(move || worker.work(None));
 /// use lineshaft::blocking::Client;
 ///
-/// let client = Client::new("127.0.0.1:4730")?;
+/// let client = Client::new(&address)?;
 /// let task = client.submit("reverse", "abc")?;
 /// assert_eq!(task.result()?, "cba");
 /// # Ok::<(), lineshaft::Error>(())

@@ -22,18 +22,23 @@ use crate::types::JobHandle;
 /// A lost connection ends the foreground tasks that are under way with [`ErrorKind::LostConnection`] (their jobs may have
 /// run, or run still); the next request connects again, to the first server of the list that can be reached.
 ///
-/// ```no_run
-/// # async fn example() -> lineshaft::Result<()> {
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let reverse = |job: lineshaft::worker::Job| async move { Ok(job.workload().iter().rev().copied().collect::<Vec<u8>>()) };
+/// # tokio::spawn(lineshaft::Worker::builder(&address).function("reverse", reverse).build()?.run());
 /// use lineshaft::Client;
 ///
-/// let client = Client::new("127.0.0.1:4730")?;
+/// let client = Client::new(&address)?;
 /// let task = client.submit("reverse", "abc").await?;
 /// assert_eq!(task.await?, "cba");
 ///
 /// let handle = client.job("resize", "cat.jpg").low().unique("cat").background().send().await?.handle();
-/// println!("{:?}", client.status(&handle).await?);
-/// # Ok(())
-/// # }
+/// assert!(client.status(&handle).await?.known);
+/// # Ok::<(), lineshaft::Error>(())
+/// # })?;
+/// # Ok::<(), lineshaft::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Client {

@@ -36,13 +36,16 @@ type OnError = Box<dyn FnMut(&Address, &Error) + Send>;
 /// A server that cannot be reached is tried again with growing pauses (0.1 s to 30 s) and hinders nobody. The result of a
 /// job whose connection has been lost is dropped: the server has given that job to somebody else.
 ///
-/// ```no_run
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
 /// use lineshaft::blocking::Worker;
 ///
-/// let mut worker = Worker::new("127.0.0.1:4730")?;
+/// let mut worker = Worker::new(&address)?;
 /// worker.add_function("reverse", |job| {
 ///     Ok(job.workload().iter().rev().copied().collect::<Vec<u8>>())
 /// })?;
+/// # worker.stopper()?.stop();
 /// worker.run()?;
 /// # Ok::<(), lineshaft::Error>(())
 /// ```

@@ -26,19 +26,31 @@ use crate::protocol::check_function;
 /// A server that cannot be reached is tried again with growing pauses (0.1 s to 30 s) and hinders nobody. The result of a
 /// job whose connection has been lost is dropped: the server has given that job to somebody else.
 ///
-/// ```no_run
-/// # async fn example() -> lineshaft::Result<()> {
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use lineshaft::Worker;
 ///
-/// let worker = Worker::builder("127.0.0.1:4730")
+/// let worker = Worker::builder(&address)
 ///     .function("reverse", |job| async move {
 ///         job.send_status(1, 2).await?;
 ///         Ok(job.workload().iter().rev().copied().collect::<Vec<u8>>())
 ///     })
 ///     .concurrency(8)
 ///     .build()?;
-/// worker.run().await
-/// # }
+/// # let control = worker.control();
+/// # let client = lineshaft::Client::new(&address)?;
+/// # let asked = tokio::spawn(async move {
+/// #     let answer = client.submit("reverse", "abc").await?.await;
+/// #     control.stop(std::time::Duration::from_secs(1));
+/// #     answer
+/// # });
+/// worker.run().await?;
+/// # assert_eq!(asked.await.unwrap()?, "cba");
+/// # Ok::<(), lineshaft::Error>(())
+/// # })?;
+/// # Ok::<(), lineshaft::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Worker {

@@ -18,14 +18,18 @@ use crate::protocol::OutBuf;
 /// An asynchronous admin client. It connects with its first command, and again after an error, or after a call whose future was
 /// dropped.
 ///
-/// ```no_run
-/// # async fn example() -> lineshaft::Result<()> {
-/// let mut admin = lineshaft::Admin::new("127.0.0.1:4730")?;
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let mut admin = lineshaft::Admin::new(&address)?;
+/// admin.create_function("resize").await?;
 /// for function in admin.status().await? {
 ///     println!("{:?}: {} jobs", function.function, function.total);
 /// }
-/// # Ok(())
-/// # }
+/// # Ok::<(), lineshaft::Error>(())
+/// # })?;
+/// # Ok::<(), lineshaft::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Admin {

@@ -13,8 +13,11 @@ use crate::net::{Address, Clock, Connecting, Connector, IntoServers, Servers, Wi
 
 /// An admin client that works on the caller's thread. It connects with its first command, and again after an error.
 ///
-/// ```no_run
-/// let mut admin = lineshaft::blocking::Admin::new("127.0.0.1:4730")?;
+/// ```
+/// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
+/// # let address = server.addresses()[0].to_string();
+/// let mut admin = lineshaft::blocking::Admin::new(&address)?;
+/// admin.create_function("resize")?;
 /// for function in admin.status()? {
 ///     println!("{:?}: {} jobs", function.function, function.total);
 /// }
