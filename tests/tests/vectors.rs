@@ -1,10 +1,12 @@
 //! The wire vectors against every way into a server, and the reference runner against our daemon.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::vectors::{self, Arm, Bare, DEPARTURES, NOT_BY_LINK, Pipe, Tcp, Vector};
+use lineshaft_tests::{place, program};
 use rustix::process::Signal;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 fn main() -> Result<()> {
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
                 .push(Trial::test(format!("pipe::{vector}"), move || run(&vector, &mut Pipe::new(&vector)?)));
         }
     }
+    trials.extend(reference_runner(&of(Maker::Ours, &reference, &[])));
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     for shared in servers {
         shared.stop()?;
@@ -97,4 +100,25 @@ fn departures_have_substitutes(reference: &[Vector], own: &[Vector]) -> Trial {
     Trial::test("departures_have_substitutes", move || {
         if missing.is_empty() { Ok(()) } else { Err(format!("no vectors {missing:?}").into()) }
     })
+}
+
+/// The project's reference runner against our daemon, where the reference lies beside the clone; our own runner has the same
+/// vectors in any case.
+fn reference_runner(vectors: &[Vector]) -> Option<Trial> {
+    let script = place::reference("run_vectors.py");
+    let only: Vec<String> = vectors.iter().flat_map(|vector| ["--only".into(), vector.to_string()]).collect();
+    let count = vectors.len();
+    let trial = move || -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut server = Server::start(Maker::Ours, &[])?;
+        let mut command = Command::new("python3");
+        command.arg(place::reference("run_vectors.py")).args(["127.0.0.1", &server.port().to_string()]);
+        command.arg("--spawn").arg(Maker::Ours.program("gearmand", &folder)?).args(only);
+        let text = program::run(&mut command, b"")?.success()?;
+        ensure!(text.trim_end() == format!("{count} passed, 0 failed"), "it says {text}");
+        server.stop(Signal::TERM)
+    };
+    script
+        .exists()
+        .then(|| Trial::test("run_vectors.py", move || trial().map_err(|error| format!("{error:#}").into())))
 }

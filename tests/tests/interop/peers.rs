@@ -84,7 +84,12 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(broker: Maker) -> Result<Self> {
-        Ok(Self { server: Server::start(broker, &[])?, folder: tempfile::tempdir()? })
+        Self::with(broker, &[])
+    }
+
+    /// With further options of the broker.
+    pub(crate) fn with(broker: Maker, args: &[&str]) -> Result<Self> {
+        Ok(Self { server: Server::start(broker, args)?, folder: tempfile::tempdir()? })
     }
 
     /// Our broker must have come through all of it well. Debian's may end in a crash after a lost worker.
@@ -186,6 +191,7 @@ impl Session {
             Peer::Perl => with(Command::new("perl"), [place::peer("client.pl")]),
             Peer::Gear => with(Command::new(place::python()?), [place::peer("client.py")]),
             Peer::Tool(maker) => {
+                ensure!(!job.exceptions, "the gearman tool does not ask for exceptions");
                 let mut command = self.tool(maker, "gearman")?;
                 command.args(["-f", job.function]);
                 command.args(background.then_some(["-b", "-v"]).into_iter().flatten());
@@ -290,7 +296,6 @@ fn tool_answer(outcome: &Outcome) -> Result<Answer> {
     let (warnings, end) = match (outcome.status.code(), err.strip_suffix("Job failed\n")) {
         (Some(0), None) => (err.as_str(), End::Complete),
         (Some(1), Some(before)) => (before, End::Fail),
-        (Some(1), None) => ("", End::Exception(err.as_bytes().to_vec())),
         (exit, _) => bail!("exit code {exit:?}; errors:\n{err}"),
     };
     Ok(Answer { output, warnings: warnings.as_bytes().to_vec(), progress, end })

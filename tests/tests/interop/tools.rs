@@ -20,6 +20,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("server_from_the_environment", server_from_the_environment),
     ("quiet_background", quiet_background),
     ("failed_command", failed_command),
+    ("exceptions_for_everybody", exceptions_for_everybody),
     ("no_server", no_server),
     ("usage", usage),
 ];
@@ -121,6 +122,16 @@ fn failed_command(session: &Session, tools: Maker) -> Result<()> {
     ensure!(outcome.status.code() == Some(1), "it ended with {}", outcome.status);
     ensure!(outcome.err == "Job failed\n", "its errors are {:?}", outcome.err);
     ensure!(outcome.text() == "partly", "it prints {:?}", outcome.text());
+    Ok(())
+}
+
+fn exceptions_for_everybody(session: &Session, tools: Maker) -> Result<()> {
+    let session = Session::with(session.server.maker(), &["--exceptions"])?;
+    let _worker = session.worker(Peer::Gear, "exception")?;
+    let outcome = gearman(&session, tools, &["-f", "exception"], b"")?;
+    ensure!(outcome.err.trim_end() == "boom", "its errors are {:?}", outcome.err);
+    // Debian's ends with 0 all the same.
+    ensure!(outcome.status.success() == (tools == Maker::Debian), "it ended with {}", outcome.status);
     Ok(())
 }
 
