@@ -53,6 +53,12 @@ fn live_and_die(path: &Path, stop: bool) -> Result<()> {
     let mut output = OutBuf::new();
     ensure!(link.exchange(&[Request::Echo { data: b"x".into() }], &mut output).is_ok(), "the link is closed");
     ensure!(!output.is_empty(), "no echo over the link");
+    let mut worker = server.blocking_worker();
+    worker.add_function("reverse", |job| Ok(job.workload().iter().rev().copied().collect::<Vec<u8>>()))?;
+    let client = server.blocking_client();
+    let task = client.submit("reverse", "abc")?;
+    worker.work(Some(PATIENCE))?;
+    ensure!(task.result()? == "cba", "another result");
     std::os::unix::net::UnixStream::connect(path).context("the Unix socket")?;
     if stop {
         server.stop();
