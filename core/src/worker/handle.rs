@@ -269,6 +269,24 @@ impl Control {
         self.add(ability(name.as_ref(), None), boxed(function))
     }
 
+    /// As [`Control::add_function`], with the timeout of [`Builder::function_with_timeout`].
+    ///
+    /// # Errors
+    /// As [`Control::add_function`].
+    pub fn add_function_with_timeout<F, Fut, R>(
+        &self,
+        name: impl AsRef<[u8]>,
+        timeout: Duration,
+        function: F,
+    ) -> Result<()>
+    where
+        F: Fn(Job) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome<R>> + Send + 'static,
+        R: Into<Bytes>,
+    {
+        self.add(ability(name.as_ref(), Some(timeout)), boxed(function))
+    }
+
     /// As [`Control::add_function`], for a function that blocks.
     ///
     /// # Errors

@@ -79,6 +79,12 @@ impl Job {
         Some(&self.reducer[..]).filter(|reducer| !reducer.is_empty())
     }
 
+    /// True when the connection that the job came on is gone: the server gives the job to somebody else, and what comes of it
+    /// here is dropped. Worth a look in long jobs.
+    pub fn is_lost(&self) -> bool {
+        !self.line.is_on(self.connection)
+    }
+
     /// Sends a piece of the result. Waits where a slow connection has much to carry already.
     ///
     /// # Errors

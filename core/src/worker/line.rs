@@ -198,6 +198,17 @@ impl Line {
         }
     }
 
+    /// Whether this connection is still the one.
+    pub(super) fn is_on(&self, connection: u64) -> bool {
+        let state = self.state.lock();
+        connection == state.connection && state.is_up()
+    }
+
+    /// The worker stops: the server is asked for nothing more.
+    pub(super) fn drain(&self) {
+        self.state.lock().exchange.drain();
+    }
+
     /// A job that has been broken off.
     pub(super) fn abandon(&self) {
         self.state.lock().running -= 1;

@@ -115,6 +115,10 @@ pub(super) async fn run(worker: Arc<Shared>, job: Job) {
             running.await.ok()
         }
     };
+    // The serving task may hear later than a function that has stopped the worker itself.
+    if worker.phase.borrow().is_stopping() {
+        line.drain();
+    }
     match outcome {
         Some(outcome) => line.finish(connection, handle.as_bytes(), last_word(&outcome)),
         None => line.abandon(),
