@@ -3,6 +3,9 @@
 use crate::run::{Failure, Workspace, must, step};
 
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    if let Some(("python", rest)) = words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return crate::python::bench(workspace, rest);
+    }
     workspace.build_daemon("release")?;
     step("side by side");
     let mut command =

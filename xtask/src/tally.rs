@@ -45,6 +45,13 @@ impl Tally {
         Ok(())
     }
 
+    /// Takes in what another one has counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.troubles.extend(other.troubles);
+    }
+
     /// Prints the closing line.
     ///
     /// # Errors

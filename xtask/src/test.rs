@@ -1,11 +1,16 @@
 //! `cargo xtask test`, `fuzz` and `soak`: what runs the tree.
 
-use crate::peers;
 use crate::run::{Failure, Workspace, must, step};
 use crate::tally::Tally;
+use crate::{peers, python};
 
 /// Everything, or the whole-system tests that `words` choose.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    if words == ["python"] {
+        let mut tally = Tally::default();
+        python::test(workspace, &mut tally)?;
+        return tally.close();
+    }
     peers::install(workspace)?;
     workspace.build_daemon("release")?;
     let mut tally = Tally::default();
@@ -14,6 +19,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         let mut command = workspace.cargo("test --workspace --no-fail-fast");
         // The same bytes in every run; `fuzz` tries new ones.
         tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
+        python::test(workspace, &mut tally)?;
     } else {
         tally.count(workspace.cargo("test --package lineshaft-tests").args(words))?;
     }
