@@ -13,3 +13,8 @@ pub mod server;
 pub mod soak;
 pub mod vectors;
 pub mod wire;
+
+/// The README's program, run by `cargo test`.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

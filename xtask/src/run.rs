@@ -41,6 +41,11 @@ impl Workspace {
         }
     }
 
+    /// The daemon of a profile: release, quick, ...
+    pub(crate) fn daemon(&self, profile: &str) -> PathBuf {
+        self.target.join(profile).join("lineshaft")
+    }
+
     /// `program`, to be run at the root, without a standard input.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
