@@ -10,8 +10,5 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
     step("side by side");
     let mut command =
         workspace.cargo("run --quiet --profile quick --package lineshaft-benches --bin side-by-side --");
-    if !words.iter().any(|word| word == "--server" || word.starts_with("--server=")) {
-        command.arg("--server").arg(workspace.target.join("release/lineshaft"));
-    }
-    must(command.args(words))
+    must(command.arg("--server").arg(workspace.daemon("release")).args(words))
 }
