@@ -3,8 +3,10 @@
 use crate::run::{Failure, Workspace, must, step};
 
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
-    if let Some(("python", rest)) = words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
-        return crate::python::bench(workspace, rest);
+    match words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        Some(("node", rest)) => return crate::node::bench(workspace, rest),
+        Some(("python", rest)) => return crate::python::bench(workspace, rest),
+        _ => {}
     }
     workspace.build_daemon("release")?;
     step("side by side");

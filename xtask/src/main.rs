@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod node;
 mod peers;
 mod python;
 mod run;
@@ -18,9 +19,11 @@ usage: cargo xtask <command>
   check             format, lints, documentation, the pure rooms alone, the layers of the tree
   test              everything: installs the peers where they are missing, builds the daemon, runs every suite
   test ARGS...      only `cargo test -p lineshaft-tests ARGS...`, with peers and daemon in place (`test --test interop -- perl`)
+  test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand`)
+  bench node ...    the Node.js package beside npm gearman and BullMQ on Redis
   bench python ...  the Python package beside gear, gearman3 and RQ on Redis
   fuzz [SECONDS]    every fuzz target for so long (default 60)
   soak [SECONDS]    a mixed load with lost peers on one daemon for so long (default 60)";

@@ -76,8 +76,20 @@ struct Counts {
 }
 
 impl Counts {
-    /// Reads a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; ...`.
+    /// Reads a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; ...`, or one of those
+    /// that node:test ends with: `# tests 4`, `# pass 3`, `# fail 0`, `# skipped 1`.
     fn add(&mut self, line: &str) {
+        if let Some((word, number)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(' '))
+            && let Ok(number) = number.parse::<u64>()
+        {
+            match word {
+                "tests" => self.programs += 1,
+                "pass" => self.passed += number,
+                "fail" | "cancelled" => self.failed += number,
+                "skipped" | "todo" => self.ignored += number,
+                _ => {}
+            }
+        }
         let Some(rest) = line.strip_prefix("test result: ") else { return };
         self.programs += 1;
         let words: Vec<&str> = rest.split_whitespace().collect();
@@ -96,6 +108,23 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::Counts;
+
+    #[test]
+    fn closing_lines_of_node_are_added_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "# Subtest: 7 jobs",
+            "# tests 5",
+            "# suites 0",
+            "# pass 3",
+            "# fail 1",
+            "# skipped 1",
+            "# todo 0",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { programs: 1, passed: 3, failed: 1, ignored: 1 });
+    }
 
     #[test]
     fn closing_lines_of_test_programs_are_added_up() {

@@ -2,10 +2,15 @@
 
 use crate::run::{Failure, Workspace, must, step};
 use crate::tally::Tally;
-use crate::{peers, python};
+use crate::{node, peers, python};
 
 /// Everything, or the whole-system tests that `words` choose.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    if words == ["node"] {
+        let mut tally = Tally::default();
+        node::test(workspace, &mut tally)?;
+        return tally.close();
+    }
     if words == ["python"] {
         let mut tally = Tally::default();
         python::test(workspace, &mut tally)?;
@@ -19,6 +24,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         let mut command = workspace.cargo("test --workspace --no-fail-fast");
         // The same bytes in every run; `fuzz` tries new ones.
         tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
+        node::test(workspace, &mut tally)?;
         python::test(workspace, &mut tally)?;
     } else {
         tally.count(workspace.cargo("test --package lineshaft-tests").args(words))?;

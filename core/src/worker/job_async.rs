@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::line::Line;
 use crate::error::Result;
+use crate::net::Address;
 use crate::protocol::{Assign, Data, Work};
 use crate::types::JobHandle;
 
@@ -83,6 +84,17 @@ impl Job {
     /// here is dropped. Worth a look in long jobs.
     pub fn is_lost(&self) -> bool {
         !self.line.is_on(self.connection)
+    }
+
+    /// The server that the job came from.
+    pub fn server(&self) -> &Address {
+        &self.line.address
+    }
+
+    /// Waits until the connection that the job came on is lost: then the server has given the job to somebody else, and nobody
+    /// will take its result. May never be ready; a server says nothing of a job that has been cancelled or taken back.
+    pub async fn lost(&self) {
+        self.line.lost(self.connection).await;
     }
 
     /// Sends a piece of the result. Waits where a slow connection has much to carry already.

@@ -247,6 +247,19 @@ impl Line {
         }
     }
 
+    /// Waits until `connection` has ended.
+    pub(super) async fn lost(&self, connection: u64) {
+        loop {
+            let changed = self.room.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.state.lock().connection != connection {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     fn report_blocking(self: &Arc<Self>, connection: u64, handle: &[u8], work: &Work<'_>) -> Result<()> {
         while !self.try_report(connection, handle, work)? {
             let mut state = self.state.lock();

@@ -1,0 +1,5 @@
+//! Linker arguments that an addon needs.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,3 @@
+import lineshaft from './index.cjs'
+
+export const { Server, Client, Worker, Admin, LineshaftError, JobFailed } = lineshaft

@@ -1,0 +1,3 @@
+import helpers from './test.cjs'
+
+export const { server, client, worker } = helpers
