@@ -29,7 +29,10 @@ const lineshaft = {
   },
 }
 
-/** The package speaks in events: one more is begun for each that ends. */
+/** Nothing for so long, in ms: npm `gearman` has lost its way in a packet that came in two pieces. */
+const STALL = 1000
+
+/** The package speaks in events: one more is begun for each that ends. What it does until it stalls counts. */
 const gearman = {
   async worker({ port }) {
     const worker = need('gearman')('127.0.0.1', port)
@@ -50,18 +53,25 @@ const gearman = {
     const pumped = (event, name, options) => (count, window) => new Promise((resolve) => {
       let begun = 0
       let ended = 0
+      let last = performance.now()
       const begin = () => {
         begun += 1
         client.submitJob(name, workload, { ...options })
       }
       const told = () => {
         ended += 1
+        last = performance.now()
         if (begun < count) begin()
-        if (ended === count) {
-          client.removeEventListener(event, told)
-          resolve()
-        }
+        if (ended === count) over()
       }
+      const over = () => {
+        client.removeEventListener(event, told)
+        clearInterval(watch)
+        resolve({ ended, last })
+      }
+      const watch = setInterval(() => {
+        if (performance.now() - last > STALL) over()
+      }, STALL / 4)
       client.on(event, told)
       while (begun < Math.min(window, count)) begin()
     })
