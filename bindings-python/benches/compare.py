@@ -1,9 +1,9 @@
 """Lineshaft's Python package beside gear, gearman3 and RQ on Redis: submits and round trips a second, on this machine, in one run.
 
-    python benches/compare.py [--jobs N] [--rounds N] [--only gear,rq]
+    python benches/compare.py [--jobs N] [--rounds N] [--only lineshaft,gear] [--port PORT]
 
 It needs lineshaft, gear, gearman3, rq and redis in the interpreter's environment, and redis-server on PATH. All Gearman
-clients and workers use the same server: lineshaft's, in a process of its own. Workers are processes of their own, one a side, which
+clients and workers use the same server: lineshaft's, in a process of its own, or another one with `--port`. Workers are processes of their own, one a side, which
 return the 100 bytes that they get. Each side is asked in the fastest way that its documentation offers. Rounds of the
 sides are interleaved, the medians are compared. A ratio says how many times as many jobs Lineshaft does in the same time.
 """
@@ -334,13 +334,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=8000, help="jobs a round and work, before each side's share (8000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, interleaved (3)")
     parser.add_argument("--only", default="lineshaft,lineshaft asyncio,gear,gearman3,rq", help="sides, with commas between")
+    parser.add_argument("--port", type=int, help="a Gearman server on 127.0.0.1 to be used instead of lineshaft's")
     arguments = parser.parse_args()
     wanted = arguments.only.split(",")
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     processes = [context.Process(target=serve, args=(theirs,))]
     processes[0].start()
-    port = ours.recv()
+    port = arguments.port or ours.recv()
     with redis_server() as redis_port:
         workers: list[tuple[Callable[[int], None], int]] = [
             (lineshaft_worker, port),

@@ -7,8 +7,10 @@ import os
 import pickle
 import pkgutil
 import pydoc
+import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -23,11 +25,19 @@ def test_examples_run(name):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_first_minute_is_the_one_in_the_documentation():
-    lines = (EXAMPLES / "first_minute.py").read_text().splitlines()
-    code = {line.split("#")[0].strip() for line in lines[2:] if line.strip() and "asyncio.run" not in line}
-    doc = {line.split("#")[0].strip() for line in lineshaft.__doc__.splitlines()}
-    assert code - doc - {"", "import asyncio", "import lineshaft"} == set()
+def first_minute(where):
+    if where == "docstring":
+        text = lineshaft.__doc__
+        return textwrap.dedent(text[text.index("    import asyncio") : text.index("`Client` and `Worker`")])
+    text = (EXAMPLES.parent / where).read_text()
+    return next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Server() as server" in block)
+
+
+@pytest.mark.parametrize("where", ["docstring", "README.md", "../README.md"])
+def test_the_first_minute_is_as_it_reads(where):
+    code = first_minute(where)
+    assert code.strip() == first_minute("docstring").strip()
+    exec(code, {})
 
 
 @pytest.mark.parametrize("name", ["client", "worker", "aio_worker", "admin"])
