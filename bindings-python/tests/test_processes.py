@@ -301,9 +301,10 @@ def test_the_runner_keeps_its_children_alive(runner, gearman_client):
 
 
 def test_the_runner_starts_children_anew_after_so_many_jobs(runner, gearman_client):
-    program = runner("--max-jobs", "2", kind="AsyncWorker", text="async def f(job):\n    return b'%d' % os.getpid()\n")
+    program = runner("--max-jobs", "2", "-v", kind="AsyncWorker", text="async def f(job):\n    return b'%d' % os.getpid()\n")
     seen = [gearman_client.submit("f").result(timeout=20) for _ in range(6)]
     assert len(set(seen)) == 3
+    until(program, "worker 1", "job H:lineshaft:1 of f ends")
     until(program, "ends after 2 jobs")
     program.signal(signal.SIGINT)
     assert program.end()[1] == 0

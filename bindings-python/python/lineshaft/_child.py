@@ -11,7 +11,9 @@ import sys
 import threading
 from typing import Any, Union
 
+from . import _native
 from .aio_worker import AsyncWorker
+from .submission import to_text
 from .worker import Worker
 
 #: A child ends with this when `--max-jobs` or `--max-rss` is reached: its successor need not wait.
@@ -61,8 +63,7 @@ def _watch_parent(stop: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs one child."""
     name = f"worker {arguments.number} [{os.getpid()}]"
-    level = logging.DEBUG if arguments.verbose else logging.INFO
-    logging.basicConfig(level=level, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
     try:
         worker = load(arguments.target)
     except (ImportError, AttributeError, ValueError) as error:
@@ -82,8 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             worker.stop(arguments.grace)
 
-    def count() -> None:
+    def count(job: _native.Job) -> None:
         nonlocal done
+        if arguments.verbose:
+            log.info("job %s of %s ends", to_text(job.handle()), to_text(job.function()))
         with lock:
             done += 1
             if enough:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -154,8 +155,6 @@ class Supervisor:
 
 
 def _sleep(wakeup: int, seconds: float) -> None:
-    import select
-
     select.select([wakeup], [], [], seconds)
     try:
         os.read(wakeup, 4096)

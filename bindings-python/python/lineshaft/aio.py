@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterable, Optio
 
 from . import _loop, _native
 from .client import BATCH, ClientOptions
-from .errors import LineshaftError
+from .errors import LineshaftError, Timeout
 from .submission import (
     Event,
     JobStatus,
@@ -176,7 +176,7 @@ class AsyncTask:
                 try:
                     await asyncio.wait_for(self._fetch(), timeout)
                 except asyncio.TimeoutError:
-                    raise _timeout() from None
+                    raise Timeout("TIMEOUT", "wait", "nothing yet; what was asked for may still happen") from None
         assert self._outcome is not None  # _fetch has set it, or raised
         data, error = self._outcome
         if error is not None:
@@ -229,9 +229,3 @@ class AsyncTask:
 
     def __repr__(self) -> str:
         return f"<lineshaft.AsyncTask {self.handle!r}>"
-
-
-def _timeout() -> LineshaftError:
-    from .errors import Timeout
-
-    return Timeout("TIMEOUT", "wait", "nothing yet; what was asked for may still happen")

@@ -129,8 +129,9 @@ class WorkerOptions(Forkable):
         self._functions: dict[bytes, Function] = {}
         self._running = False
         self._begun = 0
+        self._workers: list[threading.Thread] = []
         #: Called before the end of each job is told; the runner counts jobs and looks at the memory here.
-        self._before_end: Callable[[], None] = lambda: None
+        self._before_end: Callable[[_native.Job], None] = lambda job: None
 
     def _make(self) -> _native.Worker:
         if not self._functions:
@@ -194,7 +195,7 @@ class WorkerOptions(Forkable):
 
     def _end(self, job: _native.Job, function: Function, result: Any) -> None:
         """Tells the result, or the exception that encoding it raises."""
-        self._before_end()
+        self._before_end(job)
         try:
             encoded = function.codec.encode(result)
         except Exception as error:
@@ -203,7 +204,7 @@ class WorkerOptions(Forkable):
             job.complete(encoded)
 
     def _end_badly(self, job: _native.Job, error: Exception) -> None:
-        self._before_end()
+        self._before_end(job)
         if isinstance(error, JobFailed) and error.code == "WORK_FAIL":
             job.fail()
         else:
@@ -301,7 +302,7 @@ class Worker(WorkerOptions):
         native.stop(grace)
         if wait:
             native.finished().wait()
-            self._join(getattr(self, "_workers", []))
+            self._join(self._workers)
             self._over(native)
 
     def __enter__(self) -> Worker:
@@ -383,4 +384,4 @@ def _stop_all() -> None:
     for worker in list(_live):
         if worker._made is not None:
             worker._made.abort()
-            worker._join(getattr(worker, "_workers", []))
+            worker._join(worker._workers)
