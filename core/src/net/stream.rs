@@ -1,14 +1,16 @@
 //! A socket for tokio.
 
 use std::io;
+use std::net::Shutdown;
 
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use super::dial::{connect_error, set_tcp_options};
 use super::inbuf::InBuf;
-use super::wire::closed_by_server;
+use super::wire::{FAREWELL, closed_by_server};
 use super::{Address, LocalLink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::OutBuf;
@@ -92,6 +94,31 @@ impl Stream {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the connection in a way that loses nothing that has been written: half-closes it and reads until the server closes
+    /// it as well, `left` at the most. A socket that is closed with something unread in it throws away what it has not
+    /// delivered yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) async fn close(&self, left: impl Fn() -> Duration) -> io::Result<()> {
+        on!(self, stream => SockRef::from(stream).shutdown(Shutdown::Write))?;
+        let mut rest = [0; 4096];
+        loop {
+            match on!(self, stream => stream.try_read(&mut rest)) {
+                Ok(0) => return Ok(()),
+                Ok(_) if left().is_zero() => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match timeout(left().min(FAREWELL), self.ready(false)).await {
+                        Ok(ready) => ready?,
+                        Err(_) => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

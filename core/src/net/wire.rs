@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Decoder, OutBuf, Request, Response};
 
 /// How long a server may be silent, without closing a connection that has been half-closed, until that is given up.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

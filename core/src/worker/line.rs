@@ -334,7 +334,11 @@ impl Line {
             let deadline = match course {
                 Course::On(deadline) => deadline,
                 Course::LastWords(until) if !out.is_empty() => Some(until),
-                Course::LastWords(_) | Course::End => return Ok(()),
+                Course::LastWords(until) => {
+                    let left = || until.saturating_sub(worker.clock.now());
+                    return stream.close(left).await.map_err(|error| io_error(&error));
+                }
+                Course::End => return Ok(()),
             };
             tokio::select! {
                 biased;
@@ -422,7 +426,7 @@ impl Line {
 enum Course {
     /// As before, until something happens or this deadline passes.
     On(Option<Duration>),
-    /// The worker stops, and nothing runs: what has not been written may still be, until then.
+    /// The worker stops, and nothing runs: what has not been written may still be, and the server be heard out, until then.
     LastWords(Duration),
     End,
 }

@@ -62,7 +62,7 @@ fn a_server_that_comes_back_is_served_again() {
     }
 }
 
-fn assign(handle: &'static str) -> Response<'static> {
+pub(crate) fn assign(handle: &'static str) -> Response<'static> {
     Response::Assign(Assign {
         kind: Grab::Uniq,
         handle: handle.as_bytes(),

@@ -1,16 +1,19 @@
 //! Workers that change and stop while they work.
 
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
 use lineshaft::client::Submission;
 use lineshaft::net::Address;
+use lineshaft::protocol::{Command, Response};
 use lineshaft::server::Server;
-use lineshaft::worker::{JobError, Options};
+use lineshaft::worker::{Control, JobError, Options};
 use lineshaft::{Admin, ErrorKind, Worker as AsyncWorker, blocking};
 
+use crate::fake::Fake;
 use crate::kinds::{Client, KINDS, Kind, PATIENCE, Worker, function, runtime};
+use crate::serving::assign;
 
 /// A server, and the ways to it.
 fn server() -> (Server, [Address; 2]) {
@@ -74,6 +77,43 @@ fn what_runs_at_the_deadline_is_handed_back() {
         let _other = Worker::start(Kind::Blocking, way, Options::default(), vec![("slow", other)]);
         assert_eq!(task.result().unwrap(), "by another");
     }
+}
+
+#[test]
+fn a_stopped_async_worker_hears_the_server_out() {
+    // More than the server's end takes without reading: the rest is in the hands of the worker's kernel.
+    const RESULT: usize = 512 << 10;
+    let fake = Fake::new();
+    let control = Arc::new(OnceLock::<Control>::new());
+    let own = Arc::clone(&control);
+    let worker = AsyncWorker::builder(fake.address())
+        .function_blocking("wait", move |_| {
+            own.get().unwrap().stop(PATIENCE);
+            Ok(vec![b'r'; RESULT])
+        })
+        .build()
+        .unwrap();
+    control.set(worker.control()).unwrap();
+    let (ended, has_ended) = mpsc::channel();
+    let running = std::thread::spawn(move || {
+        runtime().block_on(worker.run()).unwrap();
+        let _ = ended.send(());
+    });
+    let mut peer = fake.accept();
+    peer.send(&assign("H:1"));
+    // A worker that closes at once has done so by then; one that listens waits for more.
+    let _ = has_ended.recv_timeout(Duration::from_millis(200));
+    peer.send(&Response::Noop);
+    let mut results = 0;
+    while let Some((command, body)) = peer.try_next() {
+        if command == Command::WorkComplete {
+            assert_eq!(body.len(), "H:1|".len() + RESULT);
+            results += 1;
+        }
+    }
+    assert_eq!(results, 1);
+    drop(peer);
+    running.join().unwrap();
 }
 
 #[test]
