@@ -57,6 +57,8 @@ pub struct Worker {
     stations: Vec<Station>,
     /// Where the next job is looked for first.
     next: usize,
+    /// The next job is asked for with the result of the last one, or pushed: the worker has one server and goes on to run.
+    ahead: bool,
     stop: Option<Stop>,
     on_error: OnError,
 }
@@ -131,14 +133,14 @@ impl Worker {
     pub(crate) fn of(servers: &Servers, options: Options) -> Self {
         let settings = Settings {
             client_id: options.client_id.clone().map(Bytes::from),
-            all_yours: servers.len() == 1,
+            all_yours: false,
             answer_timeout: options.answer_timeout,
         };
-        // Of several servers only one is asked at a time, unless it is slow, or two jobs might come at once.
-        let room = usize::from(servers.len() == 1);
         let station = |address: &Address| Station {
             address: address.clone(),
-            exchange: Exchange::new(settings.clone(), room),
+            // Room is lent with each question: of several servers only one is asked at a time, unless it is slow, or two jobs
+            // might come at once; and none is asked on behalf of a caller who may not come again.
+            exchange: Exchange::new(settings.clone(), 0),
             connector: Connector::new(Servers::from_iter([address.clone()]), options.connect_timeout),
             wire: None,
             ready: false,
@@ -149,6 +151,7 @@ impl Worker {
             functions: HashMap::default(),
             stations: servers.iter().map(station).collect(),
             next: 0,
+            ahead: false,
             stop: None,
             on_error: Box::new(|_, _| {}),
             options,
@@ -237,21 +240,52 @@ impl Worker {
     /// # Errors
     /// [`ErrorKind::NoRegisteredFunctions`]. Trouble with servers is not an error here: see [`Worker::on_error`].
     pub fn run(&mut self) -> Result<()> {
-        while self.work(None)? {}
-        Ok(())
+        self.check_functions()?;
+        self.look_ahead(true);
+        let result = loop {
+            match self.next_job(None) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.look_ahead(false);
+        result
+    }
+
+    /// Has the next job asked for with the result of the last one, or pushed, where there is one server; or no longer.
+    fn look_ahead(&mut self, ahead: bool) {
+        let [Station { exchange, wire, .. }] = self.stations.as_mut_slice() else { return };
+        exchange.set_all_yours(ahead);
+        if ahead {
+            exchange.give_room(&mut maybe(wire));
+        } else {
+            exchange.take_room();
+        }
+        self.ahead = ahead;
     }
 
     /// Does one job, waiting for it no longer than `timeout`; `None` waits without limit. False when none came in time, or the
-    /// worker has been stopped. When it returns the server has been sent the result, and, where the worker has one server, been
-    /// asked for the next job: who calls it no more drops the worker or stops it, or that job waits here for nobody.
+    /// worker has been stopped. When it returns the server has been sent the result, and not been asked for another job: what
+    /// waits there is for others until the next call. After a false the question of this call may still be under way, and a
+    /// job that answers it waits here for the next call, or for the worker to be dropped.
     ///
     /// # Errors
     /// As [`Worker::run`].
     pub fn work(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        self.check_functions()?;
+        self.next_job(timeout)
+    }
+
+    fn check_functions(&self) -> Result<()> {
         if self.functions.is_empty() {
             let detail = "add a function before the worker runs";
             return Err(Error::new(ErrorKind::NoRegisteredFunctions, "work", detail));
         }
+        Ok(())
+    }
+
+    fn next_job(&mut self, timeout: Option<Duration>) -> Result<bool> {
         // The clock is not looked at before there is something to wait for.
         let mut limit = None;
         loop {
@@ -318,10 +352,10 @@ impl Worker {
         false
     }
 
-    /// Where there are several servers: asks the next one that may have a job, when no question is under way.
+    /// Asks the next server that may have a job, when no question is under way; one that is asked ahead has been.
     fn ask_around(&mut self) {
         let count = self.stations.len();
-        if count == 1 || !self.stations.iter().any(Station::may_be_asked) {
+        if self.ahead || !self.stations.iter().any(Station::may_be_asked) {
             return;
         }
         let now = self.clock.now();
@@ -343,8 +377,7 @@ impl Worker {
 
     /// Looks after one server. True when it has run a job.
     fn serve(&mut self, at: usize) -> bool {
-        let Self { options, clock, decoder, functions, stations, stop, on_error, .. } = self;
-        let single = stations.len() == 1;
+        let Self { options, clock, decoder, functions, stations, ahead, stop, on_error, .. } = self;
         let station = &mut stations[at];
         let ready = std::mem::take(&mut station.ready);
         let Station { address, exchange, connector, wire, .. } = station;
@@ -372,12 +405,12 @@ impl Worker {
                 let mut line = Line { wire: &mut *wire, clock, options };
                 let outcome = run(functions, BlockingJob::new(assign, &mut line));
                 let work = last_word(&outcome);
-                if single && !stop.as_ref().is_some_and(Stop::is_set) {
+                if *ahead && !stop.as_ref().is_some_and(Stop::is_set) {
                     exchange.finish(handle, work, &mut sender(wire));
                 } else {
                     // Whom to ask for the next job is another question, and a worker that has been stopped asks nobody.
                     wire.send(&[Request::Work { handle, work }]);
-                    if !single {
+                    if !*ahead {
                         // It came without room: the question was lent some.
                         exchange.give_room(&mut |_: &[Request<'_>]| {});
                     }

@@ -119,6 +119,11 @@ impl Exchange {
         self.silent_since = None;
     }
 
+    /// Whether jobs may be pushed on later connections; see [`Settings::all_yours`].
+    pub const fn set_all_yours(&mut self, all_yours: bool) {
+        self.settings.all_yours = all_yours;
+    }
+
     /// Adds an ability, or changes its timeout.
     pub fn add(&mut self, ability: Ability, send: &mut (impl Outgoing + ?Sized)) {
         let old = self.abilities.iter().position(|old| old.function == ability.function);

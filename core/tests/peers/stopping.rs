@@ -117,6 +117,30 @@ fn a_stopped_async_worker_hears_the_server_out() {
 }
 
 #[test]
+fn work_leaves_the_next_job_to_others() {
+    let (_server, ways) = server();
+    for way in &ways {
+        let [mut one, mut other] = ["one", "other"].map(|name| {
+            let mut worker = blocking::Worker::new(way).unwrap();
+            worker.add_function("who", move |_| Ok(name)).unwrap();
+            worker
+        });
+        let client = blocking::Client::new(way).unwrap();
+        let [first, second] = [(); 2].map(|()| client.submit("who", "").unwrap());
+        assert!(one.work(Some(PATIENCE)).unwrap());
+        assert!(other.work(Some(PATIENCE)).unwrap());
+        assert_eq!(first.result().unwrap(), "one");
+        assert_eq!(second.result().unwrap(), "other");
+        // Nor is one pushed to a worker that has waited in vain.
+        assert!(!one.work(Some(Duration::from_millis(100))).unwrap());
+        let third = client.submit("who", "").unwrap();
+        assert!(other.work(Some(PATIENCE)).unwrap());
+        assert_eq!(third.result().unwrap(), "other");
+        assert!(!one.work(Some(Duration::ZERO)).unwrap());
+    }
+}
+
+#[test]
 fn functions_come_and_go_while_a_worker_works() {
     let (server, ways) = server();
     for way in &ways {
