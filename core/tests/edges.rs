@@ -139,6 +139,23 @@ fn a_client_whose_broker_was_stopped_goes_to_the_next_server_at_once() {
 }
 
 #[test]
+fn a_client_does_not_go_back_to_a_server_that_hangs() {
+    let (_hangs, first) = silent();
+    let (_server, second) = listening();
+    // Long enough for the one that answers, however busy the machine is.
+    let options = Options { answer_timeout: Duration::from_secs(2), ..Options::default() };
+    let servers: Vec<Address> = vec![first.parse().unwrap(), second];
+    let client = blocking::Client::with_options(servers.clone(), options.clone()).unwrap();
+    assert_eq!(client.echo("1").unwrap_err().kind(), ErrorKind::Timeout);
+    client.echo("2").unwrap();
+    block_on(async {
+        let client = Client::with_options(servers, options).unwrap();
+        assert_eq!(client.echo("1").await.unwrap_err().kind(), ErrorKind::Timeout);
+        client.echo("2").await.unwrap();
+    });
+}
+
+#[test]
 fn an_endless_time_is_a_time() {
     let max = Duration::MAX;
     let (server, address) = listening();

@@ -23,7 +23,8 @@ use crate::types::JobHandle;
 /// [`Client`](crate::Client), where that matters.
 ///
 /// A lost connection ends the foreground tasks that are under way with [`ErrorKind::LostConnection`] (their jobs may have
-/// run, or run still); the next request connects again, to the first server of the list that can be reached.
+/// run, or run still); the next request connects again, to the first server of the list that can be reached,
+/// or, after a server that owed an answer for too long, to the first one behind it.
 ///
 /// ```
 /// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;
@@ -392,6 +393,9 @@ impl Inner {
 
     fn lose(&mut self, reason: &Error) {
         self.wire = None;
+        if reason.kind() == ErrorKind::Timeout {
+            self.connector.avoid();
+        }
         self.exchange.lost(&lost_because(reason, self.complaint.take()), &mut |_| {});
     }
 }

@@ -42,6 +42,8 @@ pub(super) struct State {
     /// Counts connections, so that the task of an earlier one leaves the present one alone.
     connection: u64,
     connected_before: bool,
+    /// The server with which connecting begins: not the first where that, or one behind it, has just been given up.
+    first: usize,
     /// How many attempts to connect have failed, and how the last one did.
     failed: (u64, Option<Error>),
     complaint: Option<Error>,
@@ -76,6 +78,7 @@ impl Shared {
             link: Link::Down,
             connection: 0,
             connected_before: false,
+            first: 0,
             failed: (0, None),
             complaint: None,
             closed: false,
@@ -273,8 +276,8 @@ async fn drive(shared: Arc<Shared>, connection: u64) {
     let stopped =
         Error::new(ErrorKind::Closed, "connection", "the runtime of the connection has been shut down");
     let mut ending = Ending { shared: Arc::clone(&shared), reason: stopped, connection };
-    let connected = match reach(&shared).await {
-        Ok(connected) => connected,
+    let (server, connected) = match reach(&shared).await {
+        Ok(reached) => reached,
         Err(error) => {
             ending.reason = error;
             return;
@@ -285,21 +288,30 @@ async fn drive(shared: Arc<Shared>, connection: u64) {
         Connected::Local(link) => serve_local(&shared, link, connection).await,
     };
     if let Err(error) = result {
+        if error.kind() == ErrorKind::Timeout {
+            // It hangs, and would take the next connection as well.
+            shared.lock().first = (server + 1) % shared.servers.len();
+        }
         ending.reason = error;
     }
 }
 
-/// Tries the servers in order; again and again, for as long as the options say, where there was a connection before.
-async fn reach(shared: &Shared) -> Result<Connected> {
+/// Tries the servers in order; again and again, for as long as the options say, where there was a connection before. Says
+/// which one it was.
+async fn reach(shared: &Shared) -> Result<(usize, Connected)> {
     let mut backoff = Backoff::new(Backoff::random_seed());
-    let patience =
-        if shared.lock().connected_before { shared.options.reconnect_within } else { Duration::ZERO };
+    let (connected_before, first) = {
+        let state = shared.lock();
+        (state.connected_before, state.first)
+    };
+    let patience = if connected_before { shared.options.reconnect_within } else { Duration::ZERO };
+    let count = shared.servers.len();
     let give_up = shared.clock.now().saturating_add(patience);
     let mut failures = Vec::new();
     loop {
-        for address in shared.servers.iter() {
-            match connect(address, shared.options.connect_timeout).await {
-                Ok(connected) => return Ok(connected),
+        for server in (first..first + count).map(|turn| turn % count) {
+            match connect(&shared.servers[server], shared.options.connect_timeout).await {
+                Ok(connected) => return Ok((server, connected)),
                 Err(error) => failures.push(error),
             }
         }
@@ -321,6 +333,7 @@ impl Shared {
         let state = &mut *guard;
         state.link = link;
         state.connected_before = true;
+        state.first = 0;
         state.complaint = None;
         let exceptions = self.options.exceptions;
         match &mut state.link {

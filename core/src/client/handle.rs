@@ -20,7 +20,8 @@ use crate::types::JobHandle;
 /// Submissions of many tasks go out in one write.
 ///
 /// A lost connection ends the foreground tasks that are under way with [`ErrorKind::LostConnection`] (their jobs may have
-/// run, or run still); the next request connects again, to the first server of the list that can be reached.
+/// run, or run still); the next request connects again, to the first server of the list that can be reached,
+/// or, after a server that owed an answer for too long, to the first one behind it.
 ///
 /// ```
 /// # let server = lineshaft::server::Server::builder().listen("127.0.0.1:0".parse()?).start()?;

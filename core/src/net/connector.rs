@@ -16,6 +16,10 @@ pub(crate) struct Connector {
     timeout: Duration,
     backoff: Backoff,
     state: State,
+    /// Where rounds begin.
+    first: usize,
+    /// The server of the last connection.
+    connected: usize,
     /// What has gone wrong in this round.
     failures: Vec<Error>,
 }
@@ -26,7 +30,8 @@ enum State {
     Ready,
     Dialling {
         dial: Dial,
-        server: usize,
+        /// How many have failed before it in this round.
+        turn: usize,
         since: Duration,
     },
     Resting {
@@ -48,13 +53,18 @@ impl Connector {
     /// `timeout` is for one attempt.
     pub(crate) fn new(servers: Servers, timeout: Duration) -> Self {
         let backoff = Backoff::new(Backoff::random_seed());
-        Self { servers, timeout, backoff, state: State::Ready, failures: Vec::new() }
+        Self { servers, timeout, backoff, state: State::Ready, first: 0, connected: 0, failures: Vec::new() }
     }
 
     /// Forgets the rest: somebody wants a connection now.
     pub(crate) fn start_over(&mut self) {
         self.state = State::Ready;
         self.failures.clear();
+    }
+
+    /// The server of the last connection hangs: until there is a connection again, rounds begin with the one after it.
+    pub(crate) fn avoid(&mut self) {
+        self.first = (self.connected + 1) % self.servers.len();
     }
 
     /// The connection has been of use: the next rest is short again.
@@ -70,15 +80,16 @@ impl Connector {
     /// Goes on as far as it goes without waiting. `ready` says that the descriptor of [`Connector::interest`] is.
     pub(crate) fn poll(&mut self, clock: &Clock, ready: bool) -> Connecting {
         let now = clock.now();
-        let (mut server, mut dialled) = match std::mem::replace(&mut self.state, State::Ready) {
+        let count = self.servers.len();
+        let (mut turn, mut dialled) = match std::mem::replace(&mut self.state, State::Ready) {
             State::Resting { until } if until > now => {
                 self.state = State::Resting { until };
                 return Connecting::Waiting;
             }
-            State::Ready | State::Resting { .. } => (0, Dial::begin(&self.servers[0])),
-            State::Dialling { dial, server, .. } if ready => (server, dial.ready()),
-            State::Dialling { dial, server, since } if since.saturating_add(self.timeout) <= now => {
-                (server, dial.timed_out())
+            State::Ready | State::Resting { .. } => (0, Dial::begin(&self.servers[self.first])),
+            State::Dialling { dial, turn, .. } if ready => (turn, dial.ready()),
+            State::Dialling { dial, turn, since } if since.saturating_add(self.timeout) <= now => {
+                (turn, dial.timed_out())
             }
             waiting @ State::Dialling { .. } => {
                 self.state = waiting;
@@ -89,20 +100,22 @@ impl Connector {
             match dialled {
                 Dialled::Pending(dial) => {
                     // Looking up the name has taken its own time.
-                    self.state = State::Dialling { dial, server, since: clock.now() };
+                    self.state = State::Dialling { dial, turn, since: clock.now() };
                     return Connecting::Waiting;
                 }
                 Dialled::Connected(wire) => {
                     self.failures.clear();
+                    self.connected = (self.first + turn) % count;
+                    self.first = 0;
                     return Connecting::Connected(wire);
                 }
                 Dialled::Failed(error) => self.failures.push(error),
             }
-            server += 1;
-            match self.servers.get(server) {
-                Some(address) => dialled = Dial::begin(address),
-                None => break,
+            turn += 1;
+            if turn == count {
+                break;
             }
+            dialled = Dial::begin(&self.servers[(self.first + turn) % count]);
         }
         self.rest(clock);
         Connecting::RoundFailed(all_failed(&mut self.failures))
