@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use lineshaft::client::{Event, Options};
@@ -153,6 +155,37 @@ fn a_client_does_not_go_back_to_a_server_that_hangs() {
         assert_eq!(client.echo("1").await.unwrap_err().kind(), ErrorKind::Timeout);
         client.echo("2").await.unwrap();
     });
+}
+
+/// Drops a task when it is woken, as an executor may that runs or drops futures from there.
+struct Drops(Mutex<Option<lineshaft::client::Task>>);
+
+impl Wake for Drops {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_client_that_wakes_it() {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (server, address) = listening();
+        block_on(async {
+            let client = Client::new(address).unwrap();
+            let other = client.submit("f", "").await.unwrap();
+            let mut task = client.submit("f", "").await.unwrap();
+            let drops = Arc::new(Drops(Mutex::new(Some(other))));
+            let waker = Waker::from(Arc::clone(&drops));
+            assert!(std::pin::Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
+            server.stop();
+            // Whatever it says, it has noticed.
+            let _ = client.echo("x").await;
+            assert!(drops.0.lock().unwrap().is_none());
+        });
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(PATIENCE).expect("it does not wait for itself");
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -37,6 +39,8 @@ pub(super) struct State {
     pub(super) exchange: Exchange,
     /// Who waits for which ticket.
     wakers: Vec<Option<Waker>>,
+    /// Who is to be woken when the lock is released.
+    woken: Woken,
     out: OutBuf,
     link: Link,
     /// Counts connections, so that the task of an earlier one leaves the present one alone.
@@ -48,6 +52,45 @@ pub(super) struct State {
     failed: (u64, Option<Error>),
     complaint: Option<Error>,
     closed: bool,
+}
+
+/// Wakers that are woken when this is dropped: whoever is woken may come for the lock, on this very thread.
+#[derive(Debug, Default)]
+struct Woken(SmallVec<[Waker; 4]>);
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        for waker in self.0.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+/// The state with its lock held.
+pub(super) struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    /// Stands behind the lock, so that it is dropped after its release.
+    woken: Woken,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(&mut self.woken, &mut self.state.woken);
+    }
 }
 
 #[derive(Debug)]
@@ -64,7 +107,7 @@ pub(super) struct Owner(pub(super) Arc<Shared>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.state.lock().closed = true;
+        self.0.lock().closed = true;
         self.0.work.notify_one();
     }
 }
@@ -74,6 +117,7 @@ impl Shared {
         let state = State {
             exchange: Exchange::new(options.settings()),
             wakers: Vec::new(),
+            woken: Woken::default(),
             out: OutBuf::new(),
             link: Link::Down,
             connection: 0,
@@ -94,8 +138,8 @@ impl Shared {
         })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked { state: self.state.lock(), woken: Woken::default() }
     }
 
     /// Waits for a connection, making one where there is none, and for room for one request; answers with the lock held.
@@ -163,7 +207,8 @@ impl Shared {
         ticket: Ticket,
         mut get: impl FnMut(&mut Exchange) -> Option<R>,
     ) -> Poll<R> {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if let Some(result) = get(&mut state.exchange) {
             return Poll::Ready(result);
         }
@@ -197,11 +242,11 @@ impl State {
 
     /// Takes in what a broker of this process has left; `look` goes and asks for more.
     fn collect(&mut self, decoder: &Decoder, look: bool) {
-        let Self { exchange, wakers, link, complaint, .. } = self;
+        let Self { exchange, wakers, woken, link, complaint, .. } = self;
         let Link::Local(local) = link else { return };
         let filled = if look { local.fill().map(|_| ()).map_err(|error| io_error(&error)) } else { Ok(()) };
         let drained = local.drain(decoder, |response| {
-            if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket)) {
+            if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket, woken)) {
                 *complaint = Some(error);
             }
         });
@@ -212,10 +257,10 @@ impl State {
 
     /// Takes in what has arrived from a socket.
     fn receive(&mut self, input: &mut InBuf, decoder: &Decoder) -> Result<()> {
-        let Self { exchange, wakers, complaint, .. } = self;
+        let Self { exchange, wakers, woken, complaint, .. } = self;
         input
             .drain(decoder, |response| {
-                if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket)) {
+                if let Err(error) = exchange.receive(response, &mut |ticket| wake(wakers, ticket, woken)) {
                     *complaint = Some(error);
                 }
             })
@@ -223,8 +268,8 @@ impl State {
     }
 
     fn expire(&mut self, now: Duration) -> Result<()> {
-        let wakers = &mut self.wakers;
-        self.exchange.expire(now, &mut |ticket| wake(wakers, ticket))
+        let Self { exchange, wakers, woken, .. } = self;
+        exchange.expire(now, &mut |ticket| wake(wakers, ticket, woken))
     }
 
     /// The connection has ended.
@@ -232,15 +277,13 @@ impl State {
         self.link = Link::Down;
         self.out = OutBuf::new();
         let reason = lost_because(reason, self.complaint.take());
-        let wakers = &mut self.wakers;
-        self.exchange.lost(&reason, &mut |ticket| wake(wakers, ticket));
+        let Self { exchange, wakers, woken, .. } = self;
+        exchange.lost(&reason, &mut |ticket| wake(wakers, ticket, woken));
     }
 }
 
-fn wake(wakers: &mut [Option<Waker>], ticket: Ticket) {
-    if let Some(waker) = wakers.get_mut(ticket.index()).and_then(Option::take) {
-        waker.wake();
-    }
+fn wake(wakers: &mut [Option<Waker>], ticket: Ticket, woken: &mut Woken) {
+    woken.0.extend(wakers.get_mut(ticket.index()).and_then(Option::take));
 }
 
 pub(super) fn not_connected() -> Error {
