@@ -132,7 +132,7 @@ struct Entry {
     /// The server has told the handle.
     created: bool,
     handle: SmallVec<[u8; HANDLE_INLINE]>,
-    /// The next task that is attached to the same job.
+    /// The next task that is attached to the same job; the last one names the first.
     next: u32,
     events: VecDeque<Event>,
     /// Bytes in `events`.
@@ -150,7 +150,7 @@ pub struct Exchange {
     /// Oldest first: "Requests of one connection are processed strictly in arrival order and their direct answers keep
     /// that order."
     unanswered: VecDeque<Unanswered>,
-    /// The first task of each job that is attached to.
+    /// The last task of each job that is attached to: the one behind it in the ring gets the next copy.
     by_handle: HashTable<u32>,
     hasher: FixedState,
     timers: BinaryHeap<Reverse<(Duration, Ticket)>>,
@@ -336,19 +336,21 @@ impl Exchange {
             return self.end(index, None, woke);
         }
         entry.place = Place::Attached;
-        entry.next = NOBODY;
+        entry.next = index;
         let ticket = Ticket { index, generation: entry.generation };
         if entry.held && !entry.over {
             woke(ticket);
         }
         let hash = self.hasher.hash_one(handle);
         let (entries, hasher) = (&mut self.entries, &self.hasher);
-        match self.by_handle.find(hash, |&first| is_handle(&entries[first as usize], handle)) {
-            Some(&first) => append(entries, first, index),
+        match self.by_handle.find_mut(hash, |&last| is_handle(&entries[last as usize], handle)) {
+            Some(last) => {
+                let before = std::mem::replace(last, index);
+                entries[index as usize].next = std::mem::replace(&mut entries[before as usize].next, index);
+            }
             None => {
-                self.by_handle.insert_unique(hash, index, |&first| {
-                    hasher.hash_one(handle_of(&entries[first as usize]))
-                });
+                self.by_handle
+                    .insert_unique(hash, index, |&last| hasher.hash_one(handle_of(&entries[last as usize])));
             }
         }
     }
@@ -356,22 +358,19 @@ impl Exchange {
     fn report(&mut self, handle: &[u8], work: Work<'_>, woke: &mut impl FnMut(Ticket)) {
         let hash = self.hasher.hash_one(handle);
         let entries = &mut self.entries;
-        let found = self.by_handle.find_entry(hash, |&first| is_handle(&entries[first as usize], handle));
+        let found = self.by_handle.find_entry(hash, |&last| is_handle(&entries[last as usize], handle));
         // A job that has ended here already: cancelled, then completed all the same.
         let Ok(mut found) = found else { return };
         // "Each attached submission receives its own copy": the first one takes this copy and goes to the back.
-        let index = *found.get();
-        let next = std::mem::replace(&mut entries[index as usize].next, NOBODY);
+        let last = *found.get();
+        let index = entries[last as usize].next;
         let ends = work.ends_job();
-        if next == NOBODY {
-            if ends {
-                found.remove();
-            }
+        if !ends {
+            *found.get_mut() = index;
+        } else if index == last {
+            found.remove();
         } else {
-            *found.get_mut() = next;
-            if !ends {
-                append(entries, next, index);
-            }
+            entries[last as usize].next = entries[index as usize].next;
         }
         let entry = &mut entries[index as usize];
         if entry.held && !entry.over {
@@ -573,15 +572,6 @@ impl Exchange {
             _ => Ok(()),
         }
     }
-}
-
-/// Puts `index` behind the last task of the chain that begins with `first`.
-fn append(entries: &mut [Entry], first: u32, index: u32) {
-    let mut last = first;
-    while entries[last as usize].next != NOBODY {
-        last = entries[last as usize].next;
-    }
-    entries[last as usize].next = index;
 }
 
 fn handle_of(entry: &Entry) -> &[u8] {
