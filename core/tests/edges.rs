@@ -189,6 +189,45 @@ fn a_waker_may_use_the_client_that_wakes_it() {
 }
 
 #[test]
+fn a_server_that_ends_lets_nobody_in_from_its_own_process_either() {
+    let server = Server::builder().start().unwrap();
+    let local = server.local();
+    let mut worker = server.blocking_worker();
+    let (go, may_go) = mpsc::channel::<()>();
+    let (started, has_started) = mpsc::channel();
+    worker
+        .add_function("f", move |_| {
+            started.send(()).unwrap();
+            may_go.recv().unwrap();
+            Ok("done")
+        })
+        .unwrap();
+    let task = server.blocking_client().submit("f", "").unwrap();
+    let working = std::thread::spawn(move || worker.work(None).unwrap());
+    has_started.recv().unwrap();
+    let ending = std::thread::spawn(move || server.finish(None));
+    // The other thread comes to it soon; a server that lets everybody in does so for as long as the job runs.
+    let refused = (0..10_000).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(1));
+        local.connect().is_err()
+    });
+    go.send(()).unwrap();
+    assert!(refused);
+    assert!(working.join().unwrap());
+    assert!(ending.join().unwrap());
+    assert_eq!(task.result().unwrap(), "done");
+}
+
+#[test]
+fn a_server_that_does_not_start_leaves_no_socket_behind() {
+    let (_server, taken) = listening();
+    let path = path("not-started");
+    let server = Server::builder().listen(Address::Unix(path.clone())).listen(taken);
+    assert_eq!(server.start().unwrap_err().kind(), ErrorKind::Io);
+    assert!(!path.exists());
+}
+
+#[test]
 fn an_endless_time_is_a_time() {
     let max = Duration::MAX;
     let (server, address) = listening();

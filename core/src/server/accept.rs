@@ -13,7 +13,8 @@ use super::Phase;
 use super::builder::Keepalive;
 use super::connection::Connection;
 use super::listener::Listener;
-use super::state::Shared;
+use super::log::Repeats;
+use super::state::{Refusal, Shared};
 use super::stream::Stream;
 use crate::protocol::Decoder;
 
@@ -33,6 +34,7 @@ pub(super) struct Acceptor {
 /// Lets peers in until the server stops listening.
 pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: watch::Receiver<Phase>) {
     let mut turn = 0;
+    let shortages = Repeats::default();
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener) => accepted,
@@ -47,7 +49,9 @@ pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: wa
                 }
             }
             Err(error) if is_shortage(&error) => {
-                tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}");
+                if let Some(before) = shortages.next(acceptor.shared.clock.now().mono) {
+                    tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}{before}");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
             Err(error) => tracing::debug!(target: "lineshaft", "a connection could not be accepted: {error}"),
@@ -84,10 +88,9 @@ impl Acceptor {
         tracing::debug!(target: "lineshaft", "Accepted connection from {peer}");
         let (shared, decoder) = (self.shared.clone(), self.decoder);
         if thread == 0 {
-            if let Some(connection) = Connection::open(shared, decoder, stream, &peer) {
-                self.handles[0].spawn(connection);
-            } else {
-                refused(&peer);
+            match Connection::open(shared, decoder, stream, &peer) {
+                Ok(connection) => _ = self.handles[0].spawn(connection),
+                Err(refusal) => refused(&self.shared, &peer, refusal),
             }
             return Ok(());
         }
@@ -97,9 +100,9 @@ impl Acceptor {
         };
         self.handles[thread].spawn(async move {
             let Ok(stream) = moved.register() else { return };
-            match Connection::open(shared, decoder, stream, &peer) {
-                Some(connection) => connection.await,
-                None => refused(&peer),
+            match Connection::open(shared.clone(), decoder, stream, &peer) {
+                Ok(connection) => connection.await,
+                Err(refusal) => refused(&shared, &peer, refusal),
             }
         });
         Ok(())
@@ -125,8 +128,20 @@ impl Acceptor {
     }
 }
 
-fn refused(peer: &str) {
-    tracing::warn!(target: "lineshaft", "connection from {peer} refused: too many connections (max_connections)");
+fn refused(shared: &Shared, peer: &str, refusal: Refusal) {
+    match refusal {
+        Refusal::Full => {
+            if let Some(before) = shared.refused.next(shared.clock.now().mono) {
+                tracing::warn!(
+                    target: "lineshaft",
+                    "connection from {peer} refused: too many connections (max_connections){before}"
+                );
+            }
+        }
+        Refusal::Ending => {
+            tracing::debug!(target: "lineshaft", "connection from {peer} refused: the server ends");
+        }
+    }
 }
 
 /// A socket on its way to another thread's runtime.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::accept::{self, Acceptor};
 use super::clock::{self, Clock};
 use super::listener;
+use super::log::Repeats;
 use super::state::{Shared, State};
 use super::{Phase, Server};
 use crate::broker::{Broker, Config};
@@ -148,6 +149,7 @@ impl Builder {
             rearm: tokio::sync::Notify::new(),
             reached: Condvar::new(),
             input: AtomicUsize::new(0),
+            refused: Repeats::default(),
             limits: self.server_limits,
         });
         let bound = listener::bind_all(&self.listen, self.backlog)?;
@@ -164,12 +166,12 @@ impl Builder {
         let handles: Arc<[_]> = runtimes.iter().map(|runtime| runtime.handle().clone()).collect();
         handles[0].spawn(clock::tick(shared.clone()));
         let mut server =
-            Server { shared, addresses: Vec::new(), threads: Vec::new(), phase, paths: Vec::new() };
+            Server { shared, addresses: Vec::new(), threads: Vec::new(), phase, files: Vec::new() };
         for listener in bound {
             let _entered = handles[0].enter();
             server.addresses.push(listener.address().map_err(|error| io("a listener", error))?);
-            server.paths.extend(listener.path().cloned());
-            let listener = listener.register().map_err(|error| io("a listener", error))?;
+            let (listener, file) = listener.register().map_err(|error| io("a listener", error))?;
+            server.files.extend(file);
             let acceptor = Acceptor {
                 shared: server.shared.clone(),
                 decoder: Decoder::new(self.limits),

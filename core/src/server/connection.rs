@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::input::{self, Batch, Got};
-use super::state::{Shared, State, Tools};
+use super::state::{Refusal, Shared, State, Tools};
 use super::stream::Stream;
 use crate::broker::Input;
 use crate::error::ErrorKind;
@@ -67,11 +67,19 @@ enum Phase {
 }
 
 impl Connection {
-    /// Enters the connection; `None` where there is no room for it.
-    pub(super) fn open(shared: Arc<Shared>, decoder: Decoder, stream: Stream, peer: &str) -> Option<Self> {
+    /// Enters the connection.
+    ///
+    /// # Errors
+    /// Why it cannot be let in.
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        decoder: Decoder,
+        stream: Stream,
+        peer: &str,
+    ) -> Result<Self, Refusal> {
         let id = input::with_tools(|tools| shared.open(tools, peer, true))?;
         let (input, pending, phase) = (input::Input::default(), OutBuf::new(), Phase::Open);
-        Some(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0, deaf: false })
+        Ok(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0, deaf: false })
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -15,7 +15,18 @@ use crate::net::Address;
 #[derive(Debug)]
 pub(super) enum Bound {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket that this server has made; removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// A socket that listens.
@@ -30,23 +41,18 @@ impl Bound {
     pub(super) fn address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Tcp(listener) => listener.local_addr()?.into(),
-            Self::Unix(_, path) => Address::Unix(path.clone()),
+            Self::Unix(_, file) => Address::Unix(file.0.clone()),
         })
     }
 
-    /// The file to be removed when it no longer listens.
-    pub(super) const fn path(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Unix(_, path) => Some(path),
-        }
-    }
-
-    /// Makes it part of the runtime that the caller has entered.
-    pub(super) fn register(self) -> io::Result<Listener> {
+    /// Makes it part of the runtime that the caller has entered. With it comes the file that is to live for as long as it
+    /// listens.
+    pub(super) fn register(self) -> io::Result<(Listener, Option<SocketFile>)> {
         Ok(match self {
-            Self::Tcp(listener) => Listener::Tcp(tokio::net::TcpListener::from_std(listener)?),
-            Self::Unix(listener, _) => Listener::Unix(tokio::net::UnixListener::from_std(listener)?),
+            Self::Tcp(listener) => (Listener::Tcp(tokio::net::TcpListener::from_std(listener)?), None),
+            Self::Unix(listener, file) => {
+                (Listener::Unix(tokio::net::UnixListener::from_std(listener)?), Some(file))
+            }
         })
     }
 }
@@ -70,7 +76,10 @@ pub(super) fn bind_all(addresses: &[Address], backlog: u32) -> Result<Vec<Bound>
                     bound.push(Bound::Tcp(bind_tcp(address, backlog).map_err(failed)?));
                 }
             }
-            Address::Unix(path) => bound.push(Bound::Unix(bind_unix(path).map_err(failed)?, path.clone())),
+            Address::Unix(path) => {
+                let listener = bind_unix(path).map_err(failed)?;
+                bound.push(Bound::Unix(listener, SocketFile(path.clone())));
+            }
             Address::Local(_) => {
                 let text =
                     "a server does not listen on a local address; without addresses it is reached by local()";

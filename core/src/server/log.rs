@@ -1,5 +1,8 @@
 //! Lines for the log, made under the lock only where somebody wants them, and written after it.
 
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::broker::Event;
@@ -19,6 +22,37 @@ impl LogLine {
             tracing::warn!(target: "lineshaft", "{text}");
         } else {
             tracing::info!(target: "lineshaft", "{text}");
+        }
+    }
+}
+
+/// How often a line may stand in the log that peers or the system can repeat at will.
+const REPEAT: Duration = Duration::from_secs(1);
+
+/// Counts the lines of one kind that are not worth writing each.
+#[derive(Debug, Default)]
+pub(super) struct Repeats(Mutex<Repeated>);
+
+#[derive(Debug, Default)]
+struct Repeated {
+    /// Before that nothing more is written.
+    until: Duration,
+    /// How many have not been written since the last one.
+    left_out: u64,
+}
+
+impl Repeats {
+    /// What to write behind a line that is due: nothing, or how many were left out before it. `None` where it is not due.
+    pub(super) fn next(&self, now: Duration) -> Option<String> {
+        let mut repeated = self.0.lock();
+        if now < repeated.until {
+            repeated.left_out += 1;
+            return None;
+        }
+        repeated.until = now.saturating_add(REPEAT);
+        match std::mem::take(&mut repeated.left_out) {
+            0 => Some(String::new()),
+            count => Some(format!(" ({count} more like it before)")),
         }
     }
 }
@@ -62,4 +96,22 @@ pub(super) fn cut_off(conn: ConnId, name: &str, limit: usize) -> LogLine {
         conn.slot()
     );
     LogLine { level: Level::WARN, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_repeat_are_counted() {
+        let repeats = Repeats::default();
+        let at = |millis| repeats.next(Duration::from_millis(millis));
+        assert_eq!(at(5).as_deref(), Some(""));
+        assert_eq!(at(5), None);
+        assert_eq!(at(1004), None);
+        assert_eq!(at(1005).as_deref(), Some(" (2 more like it before)"));
+        assert_eq!(at(1006), None);
+        assert_eq!(at(9000).as_deref(), Some(" (1 more like it before)"));
+        assert_eq!(at(99_000).as_deref(), Some(""));
+    }
 }

@@ -31,6 +31,7 @@ use crate::net::{Address, LocalBroker};
 
 pub use builder::{Builder, Keepalive, ServerLimits};
 
+use listener::SocketFile;
 use state::{Goal, Shared, Tools};
 
 /// How long stopping waits for answers that are on their way to be taken by the kernel.
@@ -43,8 +44,8 @@ pub struct Server {
     addresses: Vec<Address>,
     threads: Vec<JoinHandle<()>>,
     phase: watch::Sender<Phase>,
-    /// Paths of Unix sockets, to be removed.
-    paths: Vec<std::path::PathBuf>,
+    /// The files of Unix sockets.
+    files: Vec<SocketFile>,
 }
 
 /// What the tasks of a server are to do.
@@ -96,7 +97,7 @@ impl Server {
         self.shared.state.lock().broker.set_verbose(level);
     }
 
-    /// Stops in an orderly way: nobody new is let in, new jobs are refused, none are handed out; when the jobs that run have
+    /// Stops in an orderly way: nobody new is let in, not from this process either, new jobs are refused, none are handed out; when the jobs that run have
     /// ended, or `deadline` has passed, everything is closed. True where nothing was running any more. Jobs that are queued are
     /// lost unless a store keeps them.
     pub fn shutdown(mut self, deadline: Duration) -> bool {
@@ -105,7 +106,7 @@ impl Server {
         self.wait(Goal::NothingRuns, Some(deadline))
     }
 
-    /// Stops as gearmand does on SIGUSR1: nobody new is let in, but who is connected is served on, new jobs included, until there
+    /// Stops as gearmand does on SIGUSR1: nobody new is let in, not from this process either, but who is connected is served on, new jobs included, until there
     /// is no job left; then everything is closed. `None` waits without limit. True where no job was left.
     pub fn finish(mut self, deadline: Option<Duration>) -> bool {
         self.stop_listening();
@@ -121,11 +122,9 @@ impl Server {
     /// Lets nobody new in. The paths of Unix sockets are free for a successor from now on, which must find its own there when
     /// this server ends.
     fn stop_listening(&mut self) {
+        self.shared.state.lock().not_listening = true;
         self.phase.send_replace(Phase::NotListening);
-        for path in self.paths.drain(..) {
-            // Somebody may have removed it already.
-            let _ = std::fs::remove_file(path);
-        }
+        self.files.clear();
     }
 
     /// Waits on this thread until `goal` is reached; false where `limit` passed first.

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::ServerLimits;
 use super::clock::Clock;
-use super::log::{self, LogLine};
+use super::log::{self, LogLine, Repeats};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
 use crate::protocol::{OutBuf, Response};
 use crate::types::ConnId;
@@ -27,8 +27,19 @@ pub(super) struct State {
     pub(super) goal: Option<Goal>,
     /// When the clock's task will tick.
     pub(super) armed: Option<Duration>,
-    /// No new connections: the server is being stopped.
+    /// Nobody new is let in.
+    pub(super) not_listening: bool,
+    /// Everything is being closed.
     pub(super) stopped: bool,
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There are `max_connections` already.
+    Full,
+    /// The server ends.
+    Ending,
 }
 
 /// A state of the server that can be waited for.
@@ -130,6 +141,8 @@ pub(super) struct Shared {
     pub(super) limits: ServerLimits,
     /// Bytes of unfinished packets, of all peers.
     pub(super) input: AtomicUsize,
+    /// Lines about connections that are refused.
+    pub(super) refused: Repeats,
 }
 
 impl State {
@@ -143,6 +156,7 @@ impl State {
             backlog: 0,
             goal: None,
             armed: None,
+            not_listening: false,
             stopped: false,
         }
     }
@@ -245,16 +259,22 @@ impl Shared {
         result
     }
 
-    /// Enters a new connection; `None` where there is no room, or the server is being stopped.
-    pub(super) fn open(&self, tools: &mut Tools, peer: &str, socket: bool) -> Option<ConnId> {
+    /// Enters a new connection.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(super) fn open(&self, tools: &mut Tools, peer: &str, socket: bool) -> Result<ConnId, Refusal> {
         let limit = self.limits.max_connections;
         self.turn(tools, None, |turn| {
-            if turn.state.stopped || turn.state.open >= limit {
-                return None;
+            if turn.state.not_listening || turn.state.stopped {
+                return Err(Refusal::Ending);
+            }
+            if turn.state.open >= limit {
+                return Err(Refusal::Full);
             }
             let conn = turn.state.add(socket);
             turn.input(Input::Opened { conn, peer });
-            Some(conn)
+            Ok(conn)
         })
     }
 
