@@ -4,7 +4,7 @@
 const { spawnSync } = require('node:child_process')
 const { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require('node:fs')
 const { join } = require('node:path')
-const { here, run, target } = require('./tree.cjs')
+const { here, root, run, target } = require('./tree.cjs')
 const { pack } = require('./pack.cjs')
 const { peers } = require('./peers.cjs')
 
@@ -18,6 +18,7 @@ function project() {
   // Offline: the packages of other platforms cannot be asked for, and are not needed.
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], { cwd: folder })
   for (const entry of ['test', 'examples', 'native.d.ts', 'README.md']) cpSync(join(here, entry), join(folder, entry), { recursive: true })
+  cpSync(join(root, 'README.md'), join(folder, 'test/README-of-all.md'))
   symlinkSync(join(others.folder, 'node_modules'), join(folder, 'test/node_modules'))
   return { folder, tarballs, others }
 }

@@ -29,10 +29,12 @@ test('every example prints what it should', async (t) => {
   }
 })
 
-test('the first minute of the README works as it stands there', async () => {
-  const [, source] = (await readFile(join(root, 'README.md'), 'utf8')).match(/```js\n([^]*?)```/)
-  const { stdout, stderr } = await node('--input-type=module', '--eval', `${source}\nconsole.log(String(result))`)
-  assert.equal(stdout, 'cba\n')
-  assert.equal(stderr, '')
-  assert.ok((await readFile(join(root, 'examples/first-minute.mjs'), 'utf8')).startsWith(source))
-})
+for (const readme of ['README.md', 'test/README-of-all.md']) {
+  test(`the first minute in ${readme} works as it stands there`, async () => {
+    const [, source] = (await readFile(join(root, readme), 'utf8')).match(/```js\n([^]*?)```/)
+    const { stdout, stderr } = await node('--input-type=module', '--eval', `${source}\nconsole.log(String(result))`)
+    assert.equal(stdout, 'cba\n')
+    assert.equal(stderr, '')
+    assert.ok((await readFile(join(root, 'examples/first-minute.mjs'), 'utf8')).startsWith(source))
+  })
+}
