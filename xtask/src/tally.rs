@@ -45,6 +45,11 @@ impl Tally {
         Ok(())
     }
 
+    /// A suite could not be run: one failure.
+    pub(crate) fn trouble(&mut self, failure: Failure) {
+        self.troubles.push(failure.to_string());
+    }
+
     /// Takes in what another one has counted.
     pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;

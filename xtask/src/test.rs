@@ -25,7 +25,10 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         // The same bytes in every run; `fuzz` tries new ones.
         tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
         node::test(workspace, &mut tally)?;
-        python::test(workspace, &mut tally)?;
+        if let Err(failure) = python::test(workspace, &mut tally) {
+            // What the other suites have said still counts.
+            tally.trouble(failure);
+        }
     } else {
         tally.count(workspace.cargo("test --package lineshaft-tests").args(words))?;
     }
