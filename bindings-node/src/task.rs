@@ -101,6 +101,8 @@ pub(crate) struct Submitted {
     paused: bool,
     handle: Option<JobHandle>,
     gathered: BytesMut,
+    /// Data has come that nobody has been told of; it may be empty, and is an event all the same.
+    untold: bool,
     /// How much may be gathered, in bytes.
     max_gathered: usize,
 }
@@ -114,6 +116,7 @@ impl Submitted {
             paused: false,
             handle: None,
             gathered: BytesMut::new(),
+            untold: false,
             max_gathered,
         }
     }
@@ -155,6 +158,7 @@ impl Submitted {
                     return Some(Err(Error::new(ErrorKind::DataTooLarge, "task", detail)));
                 }
                 self.gathered.extend_from_slice(&data);
+                self.untold = true;
                 None
             }
             Event::Complete(data) if self.gathered.is_empty() => Some(Ok(data)),
@@ -261,7 +265,7 @@ impl Operation for Submitted {
         self.tell_created = true;
         if events {
             self.tell_events = true;
-            if !self.gathered.is_empty() {
+            if std::mem::take(&mut self.untold) {
                 output.event(id, Kind::Data, [Item::Bytes(self.gathered.split().freeze())]);
             }
         }

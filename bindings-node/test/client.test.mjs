@@ -124,6 +124,29 @@ test('an iterator that is slow holds the events back, and loses none', async (t)
   assert.equal(bytes, 100 * piece.length)
 })
 
+test('data that came before anybody listened is told, also where it is empty', async (t) => {
+  const server = await helpers.server(t)
+  const [sent, go] = [deferred(), deferred()]
+  await helpers.worker(t, server.address, {
+    async early(job) {
+      await job.sendData('')
+      sent.resolve()
+      await go.promise
+      return 'done'
+    },
+  })
+  const client = helpers.client(t, server)
+  const task = client.submit('early')
+  await sent.promise
+  // Answers of one connection come in order: behind this one the data has been taken in.
+  await until(async () => (await client.status(await task.created())).running, 'the job')
+  const told = deferred()
+  task.on('data', told.resolve)
+  assert.equal((await told.promise).length, 0)
+  go.resolve()
+  assert.equal(String(await task), 'done')
+})
+
 test('errors of a task reach its promise, its iterator and its listeners', async (t) => {
   const server = await helpers.server(t)
   await helpers.worker(t, server, {
