@@ -30,7 +30,8 @@ function main() {
   run(process.execPath, [join(others.folder, 'node_modules/@arethetypeswrong/cli/dist/index.js'), tarballs[0]])
   run(process.execPath, [join(others.folder, 'node_modules/typescript/bin/tsc'), '--project', 'test/types'], { cwd: folder })
   const files = readdirSync(join(folder, 'test')).filter((file) => file.endsWith('.test.mjs'))
-  const words = ['--expose-gc', '--test', '--test-reporter=tap', ...files.map((file) => join('test', file))]
+  // A test that hangs is a failure, not an endless run.
+  const words = ['--expose-gc', '--test', '--test-timeout=300000', '--test-reporter=tap', ...files.map((file) => join('test', file))]
   const { status } = spawnSync(process.execPath, [...words, ...process.argv.slice(2)], { cwd: folder, stdio: 'inherit' })
   process.exitCode = status ?? 1
 }
