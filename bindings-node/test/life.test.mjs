@@ -179,24 +179,25 @@ test('the runner starts processes, restarts those that end, and drains on SIGTER
   let said = ''
   runner.stderr.setEncoding('utf8').on('data', (text) => (said += text))
   const client = helpers.client(t, server)
-  const pids = async () => new Set((await Promise.all(Array.from({ length: 6 }, () => client.submit('pid')))).map(String))
-  // Each of the two does three at once: six that wait for each other are done by both.
-  let two = new Set()
-  await until(async () => (two = await pids()).size === 2, 'two processes')
-  const [victim, other] = two
-  process.kill(Number(victim), 'SIGKILL')
-  await until(async () => {
-    const now = await pids()
-    return now.size === 2 && !now.has(victim) && now.has(other)
-  }, 'another process')
+  // Two processes that do three at once: six run only where both are there.
+  const pids = []
+  const tasks = Array.from({ length: 6 }, (_, i) => client.submit('hold').on('data', (data) => (pids[i] = Number(data))))
+  const running = () => new Set(pids)
+  await until(() => pids.filter(Boolean).length === 6, 'six jobs')
+  const [victim, other] = running()
+  assert.equal(running().size, 2)
+  process.kill(victim, 'SIGKILL')
+  await until(() => running().size === 2 && !running().has(victim), 'another process')
+  assert.ok(running().has(other))
   assert.match(said, /has ended with SIGKILL; it is started again in 100 ms/)
+  for (const pid of running()) process.kill(pid, 'SIGUSR2')
+  assert.deepEqual((await Promise.all(tasks)).map(String), Array(6).fill('held'))
 
   const slow = client.submit('slow', '')
   const started = deferred()
   slow.on('data', started.resolve)
   await started.promise
   runner.kill('SIGTERM')
-  await until(async () => said !== '' && server.connections <= 3, 'the drain')
   assert.equal(String(await slow), 'drained')
   assert.deepEqual(await exit, [0, null])
 })

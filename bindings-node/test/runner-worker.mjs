@@ -1,23 +1,21 @@
 // What the test of the runner lets run.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { once } from 'node:events'
 import { Worker } from 'lineshaft'
-
-let waiting = []
 
 export default function worker() {
   const made = new Worker(process.env.SERVER)
-  made.function('pid', async () => {
-    // Three at once are done together, or alone after a while: then the other process has had the rest.
-    await Promise.race([sleep(100), new Promise((resolve) => {
-      waiting.push(resolve)
-      if (waiting.length === 3) for (const go of waiting.splice(0)) go()
-    })])
-    return String(process.pid)
+  // Tells where it runs, and runs until it is told to end.
+  made.function('hold', async (job) => {
+    const end = once(process, 'SIGUSR2')
+    await job.sendData(String(process.pid))
+    await end
+    return 'held'
   })
   made.function('slow', async (job) => {
+    const end = once(process, 'SIGTERM')
     await job.sendData('')
-    await new Promise((resolve) => process.once('SIGTERM', resolve))
+    await end
     return 'drained'
   })
   return made
