@@ -1,7 +1,7 @@
 //! Lineshaft: the Gearman job system.
 //!
 //! The rooms, lowest first; a room uses only those above it in this list:
-//! [`types`], [`protocol`], `queue`, [`broker`], then, with the feature `net`, `net`, `server`, `client` and `worker`.
+//! [`types`], [`protocol`], `queue`, [`store`], [`broker`], then, with the feature `net`, `net`, `server`, `client` and `worker`.
 #![forbid(unsafe_code)]
 
 pub mod broker;
@@ -15,6 +15,7 @@ pub mod protocol;
 mod queue;
 #[cfg(feature = "net")]
 pub mod server;
+pub mod store;
 pub mod types;
 pub mod worker;
 

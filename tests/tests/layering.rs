@@ -11,9 +11,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("protocol", &["types", "error"]),
     ("queue", &["types", "error"]),
-    ("broker", &["types", "error", "protocol", "queue"]),
+    ("store/record", &["types"]),
+    ("store/batch", &["types"]),
+    ("store", &["types", "error"]),
+    ("broker", &["types", "error", "protocol", "queue", "store"]),
     ("net", &["types", "error", "protocol"]),
-    ("server", &["types", "error", "protocol", "queue", "broker", "net"]),
+    ("server", &["types", "error", "protocol", "queue", "store", "broker", "net"]),
     ("client/exchange", &["types", "error", "protocol"]),
     ("worker/exchange", &["types", "error", "protocol"]),
     ("client", &["types", "error", "protocol", "net"]),
@@ -22,8 +25,17 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without sockets, clocks, environment, randomness or threads.
-const PURE: &[&str] =
-    &["types", "error", "protocol", "queue", "broker", "client/exchange", "worker/exchange"];
+const PURE: &[&str] = &[
+    "types",
+    "error",
+    "protocol",
+    "queue",
+    "store/record",
+    "store/batch",
+    "broker",
+    "client/exchange",
+    "worker/exchange",
+];
 
 /// What pure rooms do not name.
 const IMPURE_PATHS: &[&str] = &[
@@ -117,8 +129,9 @@ fn room_of(path: &Path) -> Option<&str> {
     let path = path.to_str().expect("a path of plain letters");
     let path = path.strip_suffix(".rs").unwrap_or(path);
     let first = path.split('/').next()?;
-    let exchange = ["client/exchange", "worker/exchange"].into_iter().find(|room| path.starts_with(room));
-    (first != "lib").then(|| exchange.unwrap_or(first))
+    const INNER: &[&str] = &["client/exchange", "worker/exchange", "store/record", "store/batch"];
+    let inner = INNER.iter().copied().find(|room| path.starts_with(room));
+    (first != "lib").then(|| inner.unwrap_or(first))
 }
 
 /// Lines of code with their numbers: comments are left out, and so are the tests at the end of a file, which may use
