@@ -158,7 +158,7 @@ impl<'a> StoredJob<'a> {
     fn encode(&self, to: &mut Vec<u8>) -> Option<Bytes> {
         let Self { number, function, unique, reducer, priority, due, returns, schedule, cron, workload } =
             self;
-        let flags = u8::from(reducer.is_some()) * HAS_REDUCER | u8::from(cron.is_some()) * HAS_CRON;
+        let flags = (u8::from(reducer.is_some()) * HAS_REDUCER) | (u8::from(cron.is_some()) * HAS_CRON);
         // Names have passed limits far below 4 GiB.
         let len = |bytes: &[u8]| (bytes.len() as u32).to_le_bytes();
         let mut head = [0; 45];
@@ -211,7 +211,7 @@ impl<'a> StoredJob<'a> {
         };
         let (function, unique) = (name(function)?, name(unique)?);
         let (reducer, cron) = (reducer.map(&mut name).transpose()?, cron.map(&mut name).transpose()?);
-        let workload = workload.map_or(Data::Borrowed(*rest), |bytes| Data::Shared(bytes.clone()));
+        let workload = workload.map_or(Data::Borrowed(rest), |bytes| Data::Shared(bytes.clone()));
         let priority = *priority;
         Ok(Self { number, function, unique, reducer, priority, due, returns, schedule, cron, workload })
     }
