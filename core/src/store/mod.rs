@@ -7,6 +7,8 @@ mod batch;
 mod error;
 mod record;
 
+use std::time::Duration;
+
 pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 pub use record::{Change, RecordError, StoredJob};
@@ -40,6 +42,17 @@ pub trait Store: Send + 'static {
         usize::MAX
     }
 
+    /// How long those who submit in the background wait for their answer while commits fail, before they and all that come after
+    /// them get an ERROR. Default none, which is right where failing means a broken disk: it will not heal by itself.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How often [`Store::tidy`] wants to be called where nothing happens. Default never.
+    fn heartbeat(&self) -> Option<Duration> {
+        None
+    }
+
     /// A piece of work that can wait, done while there is nothing to commit; it should take some milliseconds at most. True
     /// where there is more of it.
     ///
@@ -47,6 +60,36 @@ pub trait Store: Send + 'static {
     /// What went wrong. It is reported; nothing that was durable is lost by it.
     fn tidy(&mut self) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+impl Store for Box<dyn Store> {
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn replay(&mut self, each: Each<'_>) -> Result<(), StoreError> {
+        (**self).replay(each)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        (**self).commit(batch)
+    }
+
+    fn max_job(&self) -> usize {
+        (**self).max_job()
+    }
+
+    fn patience(&self) -> Duration {
+        (**self).patience()
+    }
+
+    fn heartbeat(&self) -> Option<Duration> {
+        (**self).heartbeat()
+    }
+
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        (**self).tidy()
     }
 }
 
