@@ -11,6 +11,7 @@ pub mod place;
 pub mod program;
 pub mod server;
 pub mod soak;
+pub mod stores;
 pub mod vectors;
 pub mod wire;
 

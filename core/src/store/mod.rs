@@ -3,12 +3,14 @@
 //! A server gives its store changes in batches, from one thread of its own, while the next batch gathers; JOB_CREATED of a
 //! background job is sent when its batch is durable. At the start the store says what it has, and the queue is built from that.
 
+mod address;
 mod batch;
 mod error;
 mod record;
 
 use std::time::Duration;
 
+pub use address::open;
 pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 pub use record::{Change, RecordError, StoredJob};

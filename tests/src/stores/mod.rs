@@ -1,0 +1,40 @@
+//! One body of tests over every store. A store takes part by a [`Subject`] and a line in [`SUBJECTS`].
+
+mod body;
+mod content;
+mod faulty;
+mod memory;
+mod property;
+
+use anyhow::Result;
+use lineshaft::store::{Store, StoreError};
+
+pub use body::{CASES, Case};
+pub use content::{Content, Job, Opened};
+pub use faulty::{FAULTS, Fault, Faulty};
+pub use memory::Memory;
+
+/// A place for a store, empty at first, that goes away when this is dropped.
+pub trait Subject: Send + Sync {
+    /// Opens what is there; whoever opened it before has dropped it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn open(&self) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Whether a second one may open it while it is open.
+    fn may_be_shared(&self) -> bool {
+        false
+    }
+
+    /// How many stories the property test tells; fewer where every commit goes to another process.
+    fn stories(&self) -> u32 {
+        64
+    }
+}
+
+/// Makes an empty place.
+pub type Make = fn() -> Result<Box<dyn Subject>>;
+
+/// Every store, by the name of its tests.
+pub const SUBJECTS: &[(&str, Make)] = &[("memory", || Ok(Box::new(Memory::default())))];
