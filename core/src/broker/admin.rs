@@ -27,6 +27,7 @@ impl Broker {
             (b"workers", _, _) => self.workers(to),
             (b"show", b"jobs", 2) => self.show_jobs(to),
             (b"show", b"schedules", 2) => self.show_schedules(to),
+            (b"show", b"store", 2) => self.show_store(to),
             (b"show", b"unique", 3) if words[2].eq_ignore_ascii_case(b"jobs") => self.show_unique_jobs(to),
             (b"show", _, 2..) => to.extend_from_slice(b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
             (b"cancel", b"job", 3) => self.cancel_job(words[2], to, out),
@@ -134,12 +135,21 @@ impl Broker {
         to.extend_from_slice(b".\n");
     }
 
+    /// The store, and `ok` or why it fails.
+    fn show_store(&self, to: &mut Vec<u8>) {
+        let (store, failing) = self.storing.report();
+        name(to, store.as_bytes());
+        to.push(b'\t');
+        name(to, failing.unwrap_or("ok").as_bytes());
+        to.extend_from_slice(b"\n.\n");
+    }
+
     fn cancel_job(&mut self, handle: &[u8], to: &mut Vec<u8>, out: &mut dyn Outbox) {
         let number = self.number_of(handle);
         if let Some(job) = number.and_then(|number| self.queue.find(number)) {
             self.cancel(job, out);
             to.extend_from_slice(OK);
-        } else if number.is_some_and(|number| self.schedules.remove(number)) {
+        } else if number.is_some_and(|number| self.end_schedule(number, out)) {
             to.extend_from_slice(OK);
         } else {
             to.extend_from_slice(b"ERR UNKNOWN_JOB\r\n");
@@ -172,7 +182,7 @@ impl Broker {
                     }
                 }
                 for schedule in self.schedules.of_function(*id) {
-                    self.schedules.remove(schedule);
+                    self.end_schedule(schedule, out);
                 }
                 self.queue.functions.remove(*id);
                 to.extend_from_slice(OK);

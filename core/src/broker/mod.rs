@@ -13,6 +13,7 @@ mod handle;
 mod schedule;
 mod stats;
 mod status;
+mod storing;
 mod submit;
 mod wake;
 mod work;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use crate::protocol::{Frame, Limits, Refusal, Request, Response};
 use crate::queue::{Order, Queue};
+use crate::store::Change;
 use crate::types::ConnId;
 
 pub use config::{Compat, Config, ConfigError};
@@ -28,6 +30,7 @@ pub use stats::Stats;
 
 use connection::Connections;
 use schedule::Schedules;
+use storing::Storing;
 use wake::Waking;
 
 /// One reading of both clocks, taken by whoever calls.
@@ -72,6 +75,30 @@ pub enum Input<'a> {
     Tick,
     /// From now on new jobs are refused and none are handed out; what runs may be finished.
     Drain,
+    /// A job is durable whose acknowledgement had to wait for that: see [`Outbox::acknowledge`].
+    Stored {
+        /// Who waits.
+        conn: ConnId,
+        /// The job's number.
+        number: u64,
+    },
+    /// A job could not be made durable. Who waits gets an ERROR; the job is removed, unless a worker has it or somebody waits
+    /// for its result.
+    NotStored {
+        /// Who waits.
+        conn: ConnId,
+        /// The job's number.
+        number: u64,
+        /// A sentence about it.
+        why: &'a str,
+    },
+    /// The store fails. `None`: it is well again.
+    Storing {
+        /// A sentence about it.
+        failing: Option<&'a str>,
+        /// Whether background jobs are refused from now on.
+        refusing: bool,
+    },
 }
 
 /// Where the broker's outputs go, in order. Each call concerns an open connection.
@@ -81,6 +108,19 @@ pub trait Outbox {
 
     /// The connection is to be closed once what was sent before has been written. [`Input::Closed`] is still due for it.
     fn close(&mut self, conn: ConnId);
+
+    /// Something that a store is to keep. The default forgets it: all jobs end with the broker.
+    fn store(&mut self, change: Change<'_>) {
+        let _ = change;
+    }
+
+    /// JOB_CREATED for a background submission. It may be sent when what was stored of job `number` is durable; until then it waits,
+    /// and all that is sent to the same connection later stands in line behind it. [`Input::Stored`] or [`Input::NotStored`] then
+    /// has it, or an ERROR in its place, sent. The default sends it at once.
+    fn acknowledge(&mut self, to: ConnId, number: u64, response: &Response<'_>) {
+        let _ = number;
+        self.send(to, response);
+    }
 
     /// Something that the log should say. The default forgets it.
     fn event(&mut self, event: Event<'_>) {
@@ -133,6 +173,7 @@ pub struct Broker {
     connections: Connections,
     waking: Waking,
     schedules: Schedules,
+    storing: Storing,
     stats: Stats,
     draining: bool,
     /// The time of the last input.
@@ -159,6 +200,7 @@ impl Broker {
             connections: Connections::default(),
             waking: Waking::default(),
             schedules: Schedules::default(),
+            storing: Storing::default(),
             stats: Stats::default(),
             draining: false,
             now: Now::default(),
@@ -215,6 +257,9 @@ impl Broker {
             Input::Closed { conn } => self.closed(conn, out),
             Input::Tick => self.tick(out),
             Input::Drain => self.draining = true,
+            Input::Stored { conn, number } => self.stored_well(conn, number, out),
+            Input::NotStored { conn, number, why } => self.not_stored(conn, number, why, out),
+            Input::Storing { failing, refusing } => self.storing.set(failing, refusing),
         }
     }
 

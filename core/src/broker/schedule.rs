@@ -14,6 +14,7 @@ use super::{Broker, Event, Outbox};
 use crate::error::ErrorKind;
 use crate::protocol::{Data, Response, Schedule as Fields, Submit};
 use crate::queue::{Extra, NewJob};
+use crate::store::{Change, StoredJob};
 use crate::types::{ConnId, Priority};
 
 /// A job that repeats.
@@ -21,7 +22,7 @@ use crate::types::{ConnId, Priority};
 pub(super) struct Schedule {
     pub(super) function: u32,
     pub(super) unique: Box<[u8]>,
-    workload: Bytes,
+    pub(super) workload: Bytes,
     /// The five fields as they were sent, separated by NULs.
     pub(super) fields: Box<[u8]>,
     cron: Cron,
@@ -83,7 +84,7 @@ impl Schedules {
         self.by_number.insert(number, schedule);
     }
 
-    /// Ends a schedule; the job of its last firing goes on.
+    /// Forgets a schedule; false where there is none of that number.
     pub(super) fn remove(&mut self, number: u64) -> bool {
         let Some(schedule) = self.by_number.remove(&number) else { return false };
         self.bytes -= schedule.workload.len() as u64;
@@ -92,6 +93,13 @@ impl Schedules {
             self.by_key.remove(&key);
         }
         true
+    }
+
+    /// A job that a schedule made has been taken over from a store.
+    pub(super) fn began(&mut self, number: u64, job: u64) {
+        if let Some(schedule) = self.by_number.get_mut(&number) {
+            schedule.live = job;
+        }
     }
 
     /// A job that a schedule made has ended.
@@ -119,7 +127,7 @@ impl Broker {
             // As with jobs: what is there stays as it is. `cancel job` makes room for another.
             self.stats.coalesced += 1;
             let handle = self.handle_of_number(*number);
-            out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+            out.acknowledge(conn, *number, &Response::JobCreated { handle: handle.as_bytes() });
             return Ok(());
         }
         let bad = |why: String| (ErrorKind::InvalidArgument, why);
@@ -139,10 +147,43 @@ impl Broker {
         let fields = fields.as_bytes().into();
         let (live, fired, skipped) = (0, 0, 0);
         let schedule = Schedule { function, unique, workload, fields, cron, next, live, fired, skipped };
+        self.reserve(out);
+        out.store(Change::Add(self.stored_schedule(number, &schedule)));
         self.schedules.insert(number, schedule);
         let handle = self.handle_of_number(number);
-        out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+        out.acknowledge(conn, number, &Response::JobCreated { handle: handle.as_bytes() });
         Ok(())
+    }
+
+    /// Takes over a schedule that a store has kept. What fell due meanwhile is passed over, as cron does.
+    pub(super) fn restore_schedule(
+        &mut self,
+        number: u64,
+        function: u32,
+        stored: &StoredJob<'_>,
+        fields: &[u8],
+    ) -> Result<(), String> {
+        let line = || String::from_utf8_lossy(fields).replace('\0', " ");
+        let wrong = |why: String| format!("the schedule '{}' (number {number}) is not used: {why}", line());
+        let parsed = Fields::new(fields).ok_or_else(|| wrong("it does not have five fields".into()))?;
+        let cron = parse(parsed).map_err(wrong)?;
+        let next = next_after(&cron, self.wall(), &self.config.time_zone).map_err(wrong)?;
+        let (unique, workload) = (stored.unique.into(), stored.workload.to_bytes());
+        let (fields, live, fired, skipped) = (fields.into(), 0, 0, 0);
+        let schedule = Schedule { function, unique, workload, fields, cron, next, live, fired, skipped };
+        self.schedules.latest = self.schedules.latest.max(self.wall());
+        self.schedules.insert(number, schedule);
+        self.queue.skip_numbers(number);
+        Ok(())
+    }
+
+    /// Ends a schedule, where there is one of that number; the job of its last firing goes on.
+    pub(super) fn end_schedule(&mut self, number: u64, out: &mut dyn Outbox) -> bool {
+        let was_there = self.schedules.remove(number);
+        if was_there {
+            out.store(Change::End { number });
+        }
+        was_there
     }
 
     /// Computes all times anew where the wall clock has been set back far: it was wrong when they were computed.
@@ -179,7 +220,7 @@ impl Broker {
                     schedule.next = next;
                     self.schedules.times.insert((next, number));
                 }
-                Err(_) => drop(self.schedules.remove(number)),
+                Err(_) => drop(self.end_schedule(number, out)),
             }
         }
     }
@@ -208,6 +249,7 @@ impl Broker {
         let job = self.queue.add(new, self.now.wall.as_secs());
         schedule.live = self.queue.job(job).number;
         self.stats.submitted += 1;
+        self.store_job(job, out);
         self.wake(function, out);
     }
 }

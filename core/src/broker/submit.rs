@@ -30,6 +30,7 @@ impl Broker {
         }
         let function_id = self.function(function)?;
         if let When::Schedule(schedule) = submit.when {
+            self.check_storing(function.len() + unique.len() + workload.len() + schedule.as_bytes().len())?;
             return self.submit_schedule(conn, function_id, submit, schedule, out);
         }
         let limit = self.config.max_waiting;
@@ -37,15 +38,18 @@ impl Broker {
             let text = format!("The limit of {limit} waiting submissions (max_waiting) has been reached");
             return Err((ErrorKind::QueueError, text));
         }
+        if background {
+            let names = function.len() + unique.len() + submit.reducer.map_or(0, <[u8]>::len);
+            self.check_storing(names + workload.len())?;
+        }
         if let Some(job) = self.queue.find_same(function_id, unique, workload) {
             self.stats.coalesced += 1;
-            if background {
-                self.queue.job_mut(job).background = true;
-            } else {
+            if !background {
                 self.queue.listen(job, conn.slot);
+            } else if !std::mem::replace(&mut self.queue.job_mut(job).background, true) {
+                self.store_job(job, out);
             }
-            let handle = self.handle_of(job);
-            out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+            self.created(conn, job, background, out);
             return Ok(());
         }
         let due = match submit.when {
@@ -69,12 +73,25 @@ impl Broker {
             self.queue.listen(job, conn.slot);
         }
         out.event(Event::Accepted { function, unique, due });
-        let handle = self.handle_of(job);
-        out.send(conn, &Response::JobCreated { handle: handle.as_bytes() });
+        if background {
+            self.store_job(job, out);
+        }
+        self.created(conn, job, background, out);
         if self.queue.job(job).place != Place::Waiting {
             self.wake(function_id, out);
         }
         Ok(())
+    }
+
+    /// Answers a submission that has become `job`.
+    fn created(&self, conn: ConnId, job: u32, background: bool, out: &mut dyn Outbox) {
+        let (handle, number) = (self.handle_of(job), self.queue.job(job).number);
+        let created = Response::JobCreated { handle: handle.as_bytes() };
+        if background {
+            out.acknowledge(conn, number, &created);
+        } else {
+            out.send(conn, &created);
+        }
     }
 
     /// What a decoder has enforced already where the submission came as bytes: that the arguments fit into a packet.

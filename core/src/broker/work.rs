@@ -3,6 +3,8 @@
 use super::{Broker, Event, Outbox};
 use crate::error::ErrorKind;
 use crate::protocol::{Response, Work};
+use crate::queue::Job;
+use crate::store::Change;
 use crate::types::ConnId;
 
 impl Broker {
@@ -35,7 +37,7 @@ impl Broker {
             }
             Work::Data(_) | Work::Warning(_) | Work::Status { .. } => return,
         }
-        self.end(job);
+        self.end(job, out);
     }
 
     fn tell_listeners(&self, job: u32, handle: &[u8], work: &Work<'_>, out: &mut dyn Outbox) {
@@ -69,7 +71,7 @@ impl Broker {
         self.stats.given_back += 1;
         if self.queue.is_abandoned(job) {
             self.stats.abandoned += 1;
-            return self.end(job);
+            return self.end(job, out);
         }
         let attempts = u32::from(self.queue.job(job).returns) + 1;
         if self.config.job_retries.is_some_and(|allowed| attempts >= allowed.min(u16::MAX.into())) {
@@ -78,10 +80,14 @@ impl Broker {
             let handle = handle.as_bytes();
             out.event(Event::Dropped { handle, unique: self.queue.job(job).unique() });
             self.tell_listeners(job, handle, &Work::Fail, out);
-            return self.end(job);
+            return self.end(job, out);
         }
         let function = self.queue.job(job).function;
         self.queue.give_back(job, self.wall());
+        let Job { background, number, returns, .. } = *self.queue.job(job);
+        if background {
+            out.store(Change::Returned { number, returns });
+        }
         self.wake(function, out);
     }
 
@@ -90,11 +96,14 @@ impl Broker {
         self.stats.cancelled += 1;
         let handle = self.handle_of(job);
         self.tell_listeners(job, handle.as_bytes(), &Work::Fail, out);
-        self.end(job);
+        self.end(job, out);
     }
 
-    fn end(&mut self, job: u32) {
+    fn end(&mut self, job: u32, out: &mut dyn Outbox) {
         let number = self.queue.job(job).number;
+        if self.queue.job(job).background {
+            out.store(Change::End { number });
+        }
         if let Some(schedule) = self.queue.job(job).extra.as_ref().map(|extra| extra.schedule) {
             self.schedules.ended(schedule, number);
         }

@@ -108,6 +108,11 @@ impl Queue {
         self.jobs.iter().map(|(_, job)| job)
     }
 
+    /// All jobs, as [`Queue::jobs`] has them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.jobs.iter().map(|(id, _)| id)
+    }
+
     /// The jobs of one function. Looks at every job there is.
     pub(crate) fn jobs_of(&self, function: u32) -> Vec<u32> {
         self.jobs.iter().filter(|(_, job)| job.function == function).map(|(id, _)| id).collect()
@@ -121,6 +126,16 @@ impl Queue {
     pub(crate) const fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+
+    /// The highest number given so far.
+    pub(crate) const fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// No number up to this one is given from now on.
+    pub(crate) fn skip_numbers(&mut self, upto: u64) {
+        self.last_number = self.last_number.max(upto);
     }
 
     /// The job that a submission to `function` with this unique and workload is the same as.
@@ -153,6 +168,12 @@ impl Queue {
     /// Puts a new job into its queue, or among those whose time has not come; answers its number in the tables.
     pub(crate) fn add(&mut self, new: NewJob<'_>, wall: u64) -> u32 {
         let number = self.next_number();
+        self.add_numbered(number, new, wall)
+    }
+
+    /// Puts a job that has a number already into its queue: one that survived an earlier server.
+    pub(crate) fn add_numbered(&mut self, number: u64, new: NewJob<'_>, wall: u64) -> u32 {
+        self.skip_numbers(number);
         let job = Job::new(number, new);
         let (function, bytes, hash) = (job.function, job.bytes(), self.unique_hash(&job));
         let id = self.jobs.insert(job);

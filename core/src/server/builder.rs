@@ -1,5 +1,6 @@
 //! Settings of a server, and how it starts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -10,14 +11,18 @@ use tokio::sync::watch;
 
 use super::accept::{self, Acceptor};
 use super::clock::{self, Clock};
+use super::journal::{Journal, StoreWhen};
 use super::listener;
 use super::log::Repeats;
+use super::persist::Persist;
 use super::state::{Shared, State};
 use super::{Phase, Server};
-use crate::broker::{Broker, Config};
+use crate::broker::{Broker, Config, Now, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::Address;
-use crate::protocol::{Decoder, Limits};
+use crate::protocol::{Decoder, Limits, Response};
+use crate::store::{Batch, Change, Store, StoreError};
+use crate::types::ConnId;
 
 /// Bounds on what connections may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +59,6 @@ pub struct Keepalive {
 }
 
 /// A server that has not been started.
-#[derive(Clone, Debug)]
 pub struct Builder {
     listen: Vec<Address>,
     threads: usize,
@@ -63,6 +67,15 @@ pub struct Builder {
     server_limits: ServerLimits,
     backlog: u32,
     keepalive: Keepalive,
+    store: Option<Box<dyn Store>>,
+    store_when: StoreWhen,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = self.store.as_ref().map(|store| store.describe());
+        f.debug_struct("Builder").field("listen", &self.listen).field("store", &store).finish_non_exhaustive()
+    }
 }
 
 impl Default for Builder {
@@ -75,6 +88,8 @@ impl Default for Builder {
             server_limits: ServerLimits::default(),
             backlog: 1024,
             keepalive: Keepalive::default(),
+            store: None,
+            store_when: StoreWhen::default(),
         }
     }
 }
@@ -131,21 +146,46 @@ impl Builder {
         self
     }
 
+    /// Where background jobs are kept, so that they survive the server's end: JOB_CREATED of a background job is sent when the job
+    /// is durable. Default: nowhere; all jobs end with the server. Foreground jobs are never stored.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// When jobs are stored. Default [`StoreWhen::Submitted`].
+    #[must_use]
+    pub const fn store_when(mut self, when: StoreWhen) -> Self {
+        self.store_when = when;
+        self
+    }
+
     /// Starts. When it returns the server listens. It blocks the caller for as long as names take to be resolved and threads to
     /// be made.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for settings that cannot be used, [`ErrorKind::Resolve`] for a name without address,
-    /// [`ErrorKind::Io`] where an address cannot be bound or a thread not be made; the error names it.
+    /// [`ErrorKind::Io`] where an address cannot be bound or a thread not be made, [`ErrorKind::QueueError`] where the store cannot be
+    /// used; the error names it.
     pub fn start(self) -> Result<Server> {
         let invalid = |why: String| Error::new(ErrorKind::InvalidArgument, "start server", why);
         let io = |what: &str, error: std::io::Error| {
             Error::new(ErrorKind::Io, "start server", format!("{what}: {error}"))
         };
-        let broker = Broker::new(self.broker, self.limits).map_err(|error| invalid(error.to_string()))?;
+        let mut broker = Broker::new(self.broker, self.limits).map_err(|error| invalid(error.to_string()))?;
+        let clock = Clock::new();
+        let (journal, store) = match self.store {
+            None => (None, None),
+            Some(mut store) => {
+                let restored = restore(&mut broker, &mut store, clock.now())?;
+                (Some(Journal::new(self.store_when, restored)), Some(store))
+            }
+        };
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(broker)),
-            clock: Clock::new(),
+            state: Mutex::new(State::new(broker, journal)),
+            clock,
+            stirred: Condvar::new(),
             rearm: tokio::sync::Notify::new(),
             reached: Condvar::new(),
             input: AtomicUsize::new(0),
@@ -165,8 +205,21 @@ impl Builder {
         }
         let handles: Arc<[_]> = runtimes.iter().map(|runtime| runtime.handle().clone()).collect();
         handles[0].spawn(clock::tick(shared.clone()));
-        let mut server =
-            Server { shared, addresses: Vec::new(), threads: Vec::new(), phase, files: Vec::new() };
+        let mut server = Server {
+            shared,
+            addresses: Vec::new(),
+            threads: Vec::new(),
+            persist: None,
+            phase,
+            files: Vec::new(),
+        };
+        if let Some(store) = store {
+            let persist = Persist::new(server.shared.clone(), store);
+            let thread = std::thread::Builder::new().name("lineshaft-store".into());
+            let thread =
+                thread.spawn(move || persist.run()).map_err(|error| io("the store's thread", error))?;
+            server.persist = Some(thread);
+        }
         for listener in bound {
             let _entered = handles[0].enter();
             server.addresses.push(listener.address().map_err(|error| io("a listener", error))?);
@@ -190,5 +243,35 @@ impl Builder {
             server.threads.push(thread.spawn(run).map_err(|error| io("an I/O thread", error))?);
         }
         Ok(server)
+    }
+}
+
+/// Builds the queue from what the store has, and has the first numbers set aside. Answers the highest number that may be stored.
+fn restore(broker: &mut Broker, store: &mut Box<dyn Store>, now: Now) -> Result<u64, StoreError> {
+    broker.advance_to(now);
+    broker.set_store(&store.describe(), store.max_job());
+    store.replay(&mut |change| {
+        if let Err(why) = broker.restore(change) {
+            tracing::warn!(target: "lineshaft", "{why}");
+        }
+        Ok(())
+    })?;
+    let restored = broker.last_number();
+    let mut first = First(Batch::new());
+    broker.reserve(&mut first);
+    store.commit(&first.0)?;
+    Ok(restored)
+}
+
+/// What the broker has to say before anybody is connected.
+struct First(Batch);
+
+impl Outbox for First {
+    fn send(&mut self, _: ConnId, _: &Response<'_>) {}
+
+    fn close(&mut self, _: ConnId) {}
+
+    fn store(&mut self, change: Change<'_>) {
+        self.0.push(&change);
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Connection {
     phase: Phase,
     /// The state is to be looked at again once everything has been sent.
     more: bool,
+    /// Bytes about that wait for the store before they may be sent.
+    owed: usize,
     /// Our part of the bytes of unfinished packets that all peers hold.
     held: usize,
     /// The peer has gone and takes nothing any more. What it sent before is still there to be read, and counts.
@@ -79,7 +81,19 @@ impl Connection {
     ) -> Result<Self, Refusal> {
         let id = input::with_tools(|tools| shared.open(tools, peer, true))?;
         let (input, pending, phase) = (input::Input::default(), OutBuf::new(), Phase::Open);
-        Ok(Self { shared, decoder, stream, id, input, pending, phase, more: false, held: 0, deaf: false })
+        Ok(Self {
+            shared,
+            decoder,
+            stream,
+            id,
+            input,
+            pending,
+            phase,
+            more: false,
+            owed: 0,
+            held: 0,
+            deaf: false,
+        })
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -93,8 +107,8 @@ impl Connection {
             if let Phase::Discarding { left } = self.phase {
                 return self.discard(cx, left);
             }
-            let may_read =
-                self.phase == Phase::Open && self.pending.len() < self.shared.limits.max_output / 2;
+            let unread = self.pending.len() + self.owed;
+            let may_read = self.phase == Phase::Open && unread < self.shared.limits.max_output / 2;
             if may_read && let Poll::Ready(seen) = self.read(cx)? {
                 // Half a packet makes no turn: what others have sent meanwhile is then still to be asked for.
                 asked |= seen;
@@ -105,7 +119,7 @@ impl Connection {
                 self.collect(cx);
                 continue;
             }
-            if blocked || self.phase == Phase::Open {
+            if blocked || self.phase == Phase::Open || self.owed > 0 {
                 return Poll::Pending;
             }
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
@@ -118,7 +132,7 @@ impl Connection {
     /// Reads once and applies what has come. True where the state has been asked for output on the way.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut asked = false;
-        let Self { shared, decoder, stream, id, input, pending, phase, more, .. } = self;
+        let Self { shared, decoder, stream, id, input, pending, phase, more, owed, .. } = self;
         let waker = cx.waker();
         let mut turn = |tools: &mut Tools, batch: &Batch<'_>| {
             asked = true;
@@ -126,7 +140,7 @@ impl Connection {
                 for frame in batch {
                     turn.input(Input::Received { conn: *id, frame });
                 }
-                *more = take(turn.state, *id, pending, phase, waker);
+                (*more, *owed) = take(turn.state, *id, pending, phase, waker);
             });
         };
         match ready!(input.poll(stream, decoder, cx, &mut turn))? {
@@ -186,7 +200,7 @@ impl Connection {
                     LastWord::Error(kind, text) => turn.send(id, &Response::error(*kind, text)),
                 }
                 turn.close(id);
-                self.more = take(turn.state, id, &mut self.pending, &mut self.phase, cx.waker());
+                (self.more, self.owed) = take(turn.state, id, &mut self.pending, &mut self.phase, cx.waker());
             });
         });
         if self.phase == Phase::Open {
@@ -197,7 +211,7 @@ impl Connection {
     /// Takes what others have had for us, or leaves our waker.
     fn collect(&mut self, cx: &mut Context<'_>) {
         let mut state = self.shared.state.lock();
-        self.more = take(&mut state, self.id, &mut self.pending, &mut self.phase, cx.waker());
+        (self.more, self.owed) = take(&mut state, self.id, &mut self.pending, &mut self.phase, cx.waker());
     }
 
     /// Sends what is pending; pending where the peer does not take it. What a peer that has gone does not take is dropped.
@@ -261,13 +275,19 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// Moves the connection's output to `pending`, once that is empty: a peer that does not read has at most two bounded buffers.
-/// True where there is a reason to come again once that has been sent.
-fn take(state: &mut State, id: ConnId, pending: &mut OutBuf, phase: &mut Phase, waker: &Waker) -> bool {
+/// True where there is a reason to come again once that has been sent; and how many bytes wait for the store.
+fn take(
+    state: &mut State,
+    id: ConnId,
+    pending: &mut OutBuf,
+    phase: &mut Phase,
+    waker: &Waker,
+) -> (bool, usize) {
     if pending.is_empty() {
         *pending = state.take_output(id);
     }
     let stopped = state.stopped;
-    let Some(conn) = state.conn(id) else { return false };
+    let Some(conn) = state.conn(id) else { return (false, 0) };
     if conn.cut {
         *phase = Phase::Cut;
     } else if (conn.closing || stopped) && conn.out.is_empty() && *phase == Phase::Open {
@@ -276,7 +296,7 @@ fn take(state: &mut State, id: ConnId, pending: &mut OutBuf, phase: &mut Phase, 
     if conn.waker.is_none() {
         conn.waker = Some(waker.clone());
     }
-    conn.is_unsettled()
+    (conn.is_unsettled(), conn.held.len())
 }
 
 impl Future for Connection {

@@ -14,9 +14,11 @@ mod builder;
 mod clock;
 mod connection;
 mod input;
+mod journal;
 mod listener;
 mod local;
 mod log;
+mod persist;
 mod state;
 mod stream;
 
@@ -30,9 +32,10 @@ use crate::broker::{Input, Stats};
 use crate::net::{Address, LocalBroker};
 
 pub use builder::{Builder, Keepalive, ServerLimits};
+pub use journal::StoreWhen;
 
 use listener::SocketFile;
-use state::{Goal, Shared, Tools};
+use state::{Goal, Shared, State, Tools};
 
 /// How long stopping waits for answers that are on their way to be taken by the kernel.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -43,6 +46,8 @@ pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<Address>,
     threads: Vec<JoinHandle<()>>,
+    /// The thread that calls the store.
+    persist: Option<JoinHandle<()>>,
     phase: watch::Sender<Phase>,
     /// The files of Unix sockets.
     files: Vec<SocketFile>,
@@ -99,7 +104,7 @@ impl Server {
 
     /// Stops in an orderly way: nobody new is let in, not from this process either, new jobs are refused, none are handed out; when the jobs that run have
     /// ended, or `deadline` has passed, everything is closed. True where nothing was running any more. Jobs that are queued are
-    /// lost unless a store keeps them.
+    /// lost unless a store keeps them ([`Builder::store`]).
     pub fn shutdown(mut self, deadline: Duration) -> bool {
         self.stop_listening();
         self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::Drain));
@@ -146,6 +151,24 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits until everything is durable that can be.
+    fn end_store(&mut self) {
+        let Some(thread) = self.persist.take() else { return };
+        {
+            let mut state = self.shared.state.lock();
+            let State { broker, journal, .. } = &mut *state;
+            if let Some(journal) = journal {
+                journal.end(broker);
+            }
+        }
+        self.shared.stirred.notify_one();
+        if thread.join().is_err() {
+            tracing::error!(target: "lineshaft", "the store's thread has panicked");
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let wakers = {
@@ -164,5 +187,6 @@ impl Drop for Server {
                 tracing::error!(target: "lineshaft", "an I/O thread of the server has panicked");
             }
         }
+        self.end_store();
     }
 }

@@ -8,15 +8,19 @@ use parking_lot::{Condvar, Mutex};
 
 use super::ServerLimits;
 use super::clock::Clock;
+use super::journal::{Held, Journal};
 use super::log::{self, LogLine, Repeats};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
 use crate::protocol::{OutBuf, Response};
+use crate::store::Change;
 use crate::types::ConnId;
 
 /// The broker and the out-buffers, with what only the lock's holder may touch.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) broker: Broker,
+    /// What goes to the store; `None` where there is none.
+    pub(super) journal: Option<Journal>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     open: usize,
@@ -76,6 +80,8 @@ pub(super) struct Conn {
     pub(super) out: OutBuf,
     /// Wakes the connection's task; taken by the first who has something for it.
     pub(super) waker: Option<Waker>,
+    /// What waits for the store, and all that has been said since.
+    pub(super) held: Held,
     /// To be closed once everything has been sent.
     pub(super) closing: bool,
     /// To be closed at once: the peer does not read.
@@ -99,7 +105,7 @@ impl Conn {
 
     /// Counts what is unread, after that has changed.
     fn count(&mut self, backlog: &mut usize) {
-        let unread = self.out.len() + self.taken;
+        let unread = self.out.len() + self.taken + self.held.len();
         let counted = if unread > SLOW { unread } else { 0 };
         *backlog = *backlog - self.backlog + counted;
         self.backlog = counted;
@@ -138,6 +144,8 @@ pub(super) struct Shared {
     pub(super) rearm: tokio::sync::Notify,
     /// Told when the goal of somebody who waits has been reached.
     pub(super) reached: Condvar,
+    /// Told when there is something for the store.
+    pub(super) stirred: Condvar,
     pub(super) limits: ServerLimits,
     /// Bytes of unfinished packets, of all peers.
     pub(super) input: AtomicUsize,
@@ -146,9 +154,10 @@ pub(super) struct Shared {
 }
 
 impl State {
-    pub(super) const fn new(broker: Broker) -> Self {
+    pub(super) const fn new(broker: Broker, journal: Option<Journal>) -> Self {
         Self {
             broker,
+            journal,
             slots: Vec::new(),
             free: Vec::new(),
             open: 0,
@@ -235,7 +244,7 @@ impl Shared {
     ) -> R {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut turn = Turn { state, tools, me, now, limits: &self.limits };
+        let mut turn = Turn { state, tools, me, now, limits: &self.limits, settling: false };
         let result = apply(&mut turn);
         let due = state.broker.next_wakeup();
         let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
@@ -246,7 +255,11 @@ impl Shared {
             state.goal = None;
             self.reached.notify_all();
         }
+        let stirred = state.journal.as_mut().is_some_and(Journal::rouse);
         drop(guard);
+        if stirred {
+            self.stirred.notify_one();
+        }
         if earlier {
             self.rearm.notify_one();
         }
@@ -295,19 +308,34 @@ pub(super) struct Turn<'a> {
     me: Option<ConnId>,
     now: Now,
     limits: &'a ServerLimits,
+    /// What is sent has waited for the store: it is sent to connections that are being closed as well.
+    pub(super) settling: bool,
 }
 
 impl Turn<'_> {
     pub(super) fn input(&mut self, input: Input<'_>) {
-        let State { broker, slots, backlog, .. } = &mut *self.state;
-        let (tools, me, limits) = (&mut *self.tools, self.me, self.limits);
-        let mut delivery = Delivery { slots, backlog, tools, me, limits };
-        broker.handle(self.now, input, &mut delivery);
+        let now = self.now;
+        let (broker, mut delivery) = self.parts();
+        broker.handle(now, input, &mut delivery);
+    }
+
+    fn parts(&mut self) -> (&mut Broker, Delivery<'_>) {
+        let State { broker, journal, slots, backlog, .. } = &mut *self.state;
+        let (tools, me, limits, settling) = (&mut *self.tools, self.me, self.limits, self.settling);
+        (broker, Delivery { journal: journal.as_mut(), slots, backlog, tools, me, limits, settling })
     }
 
     fn delivery(&mut self) -> Delivery<'_> {
-        let State { slots, backlog, .. } = &mut *self.state;
-        Delivery { slots, backlog, tools: self.tools, me: self.me, limits: self.limits }
+        self.parts().1
+    }
+
+    /// Sends bytes that have waited.
+    pub(super) fn append(&mut self, to: ConnId, bytes: &mut OutBuf) {
+        let delivery = self.delivery();
+        let Some(conn) = delivery.slots[to.slot as usize].conn.as_mut() else { return };
+        conn.out.append(bytes);
+        conn.count(delivery.backlog);
+        Delivery::wake(conn, to, delivery.me, &mut delivery.tools.wakers);
     }
 
     /// Closes a connection once what was sent before has been written.
@@ -323,11 +351,13 @@ impl Turn<'_> {
 
 /// Puts the broker's outputs where they belong.
 struct Delivery<'a> {
+    journal: Option<&'a mut Journal>,
     slots: &'a mut Vec<Slot>,
     tools: &'a mut Tools,
     backlog: &'a mut usize,
     me: Option<ConnId>,
     limits: &'a ServerLimits,
+    settling: bool,
 }
 
 impl Delivery<'_> {
@@ -343,7 +373,7 @@ impl Delivery<'_> {
 impl Outbox for Delivery<'_> {
     fn send(&mut self, to: ConnId, response: &Response<'_>) {
         let Some(conn) = self.slots[to.slot as usize].conn.as_mut() else { return };
-        if conn.closing {
+        if conn.closing && !self.settling {
             return;
         }
         // Large data stands apart from that memory: without the latter there may still be something to be sent.
@@ -353,8 +383,12 @@ impl Outbox for Delivery<'_> {
         {
             conn.out = OutBuf::with_memory(memory);
         }
-        let unread = conn.out.len();
-        response.encode(&mut conn.out);
+        let unread = conn.out.len() + conn.held.len();
+        if conn.held.is_empty() {
+            response.encode(&mut conn.out);
+        } else {
+            conn.held.send(response);
+        }
         if unread > SLOW {
             let (limits, backlog) = (self.limits, *self.backlog);
             conn.count(self.backlog);
@@ -367,12 +401,30 @@ impl Outbox for Delivery<'_> {
                 // What it has not read is not worth keeping.
                 self.tools.lines.push(log::cut_off(to, name, limit));
                 conn.out = OutBuf::new();
+                conn.held = Held::default();
                 conn.count(self.backlog);
                 conn.closing = true;
                 conn.cut = true;
             }
         }
         Self::wake(conn, to, self.me, &mut self.tools.wakers);
+    }
+
+    fn store(&mut self, change: Change<'_>) {
+        if let Some(journal) = &mut self.journal {
+            journal.store(&change);
+        }
+    }
+
+    fn acknowledge(&mut self, to: ConnId, number: u64, response: &Response<'_>) {
+        let conn = self.slots[to.slot as usize].conn.as_mut();
+        let waits = match (&mut self.journal, conn) {
+            (Some(journal), Some(conn)) => journal.owes(&mut conn.held, to, number),
+            _ => false,
+        };
+        if !waits {
+            self.send(to, response);
+        }
     }
 
     fn close(&mut self, to: ConnId) {

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::model::{FUNCTIONS, Model, State, Submission, packet_of};
+use crate::shelf::Shelf;
 use crate::story::{NOON, Sent, packet};
 
 const PEERS: usize = 4;
@@ -129,6 +130,7 @@ fn config() -> impl Strategy<Value = Config> {
 
 struct House {
     broker: Broker,
+    shelf: Shelf,
     model: Model,
     now: Now,
     conns: [ConnId; PEERS + 1],
@@ -142,6 +144,7 @@ impl House {
         let mut house = Self {
             model: Model::new(compat, round_robin, job_retries, NOON, PEERS + 1),
             broker: Broker::new(config, Limits::default()).expect("usable settings"),
+            shelf: Shelf::default(),
             now: Now { mono: Duration::from_secs(7), wall: Duration::from_secs(NOON) },
             conns: [ConnId::new(0, 0); PEERS + 1],
             generation: 0,
@@ -166,6 +169,9 @@ impl House {
         self.broker.handle(self.now, input, &mut sent);
         #[cfg(debug_assertions)]
         self.broker.check();
+        for record in sent.1 {
+            self.shelf.keep(&record);
+        }
         for (conn, words) in sent.0 {
             let peer = self.conns.iter().position(|open| *open == conn).expect("sent to who is there");
             let expected = self.model.expected.entry(peer).or_default();
@@ -322,8 +328,9 @@ impl House {
         self.open(peer);
     }
 
-    /// The admin's lists are the model's.
+    /// The admin's lists are the model's, and a store would hold what there is.
     fn compare(&mut self) {
+        self.shelf.compare(&self.broker);
         for (command, lines) in [("status", self.model.status()), ("show jobs", self.model.show_jobs())] {
             let mut sent = Sent::default();
             let conn = self.conns[ADMIN];

@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use lineshaft::broker::{Broker, Config, Input, Now, Outbox, Stats};
 use lineshaft::protocol::{Command, Decoder, HEADER_LEN, Limits, OutBuf, Request, Response, Step};
+use lineshaft::store::Change;
 use lineshaft::types::ConnId;
+
+use crate::shelf::{Shelf, record};
 
 /// Noon of 2026-11-21, a Saturday.
 pub(crate) const NOON: u64 = 1_795_262_400;
@@ -31,17 +34,23 @@ pub(crate) struct Story {
     limits: Limits,
     opened: u32,
     free_slots: Vec<u32>,
+    shelf: Shelf,
+    config: Config,
     /// Whether the broker's invariants are checked after each input; a story with thousands of peers has no time for it.
     pub(crate) checked: bool,
 }
 
-/// What the broker has sent during one input, as words.
+/// What the broker has sent during one input, as words, and what it has had stored.
 #[derive(Default)]
-pub(crate) struct Sent(pub(crate) Vec<(ConnId, String)>);
+pub(crate) struct Sent(pub(crate) Vec<(ConnId, String)>, pub(crate) Vec<Vec<u8>>);
 
 impl Outbox for Sent {
     fn send(&mut self, to: ConnId, response: &Response<'_>) {
         self.0.push((to, words_of(response)));
+    }
+
+    fn store(&mut self, change: Change<'_>) {
+        self.1.push(record(&change));
     }
 
     fn close(&mut self, conn: ConnId) {
@@ -104,7 +113,9 @@ impl Story {
         let mut config = Config { handle_prefix: "T".into(), ..Config::default() };
         change(&mut config);
         Self {
-            broker: Broker::new(config, limits).expect("usable settings"),
+            broker: Broker::new(config.clone(), limits).expect("usable settings"),
+            shelf: Shelf::default(),
+            config,
             now: Now { mono: Duration::from_secs(1), wall: Duration::from_secs(NOON) },
             names: BTreeMap::new(),
             inbox: BTreeMap::new(),
@@ -113,6 +124,16 @@ impl Story {
             free_slots: Vec::new(),
             checked: true,
         }
+    }
+
+    /// The story goes on with a broker that knows what this one has had stored, and nothing else.
+    pub(crate) fn restarted(self) -> Self {
+        let mut next = Self::with_limits(self.limits, |config| *config = self.config.clone());
+        next.now = self.now;
+        next.broker.advance_to(self.now);
+        self.shelf.restore(&mut next.broker);
+        next.shelf = self.shelf;
+        next
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -203,9 +224,13 @@ impl Story {
     pub(crate) fn apply(&mut self, input: Input<'_>) {
         let mut sent = Sent::default();
         self.broker.handle(self.now, input, &mut sent);
+        for record in sent.1 {
+            self.shelf.keep(&record);
+        }
         if self.checked {
             #[cfg(debug_assertions)]
             self.broker.check();
+            self.shelf.compare(&self.broker);
         }
         for (conn, words) in sent.0 {
             self.inbox.entry(conn).or_default().push_back(words);
