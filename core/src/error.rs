@@ -53,6 +53,58 @@ error_kinds! {
     JobNotFound = 52, "JOB_NOT_FOUND", "The job is not known here, or not held by this connection.";
 }
 
+/// The numbers of `gearman_return_t` that are no errors of this crate: states, and errors of other programs.
+const OTHER_RETURNS: [(u32, &str); 29] = [
+    (0, "SUCCESS"),
+    (1, "IO_WAIT"),
+    (3, "SHUTDOWN_GRACEFUL"),
+    (5, "EVENT"),
+    (6, "TOO_MANY_ARGS"),
+    (7, "NO_ACTIVE_FDS"),
+    (15, "MEMORY_ALLOCATION_FAILURE"),
+    (16, "JOB_EXISTS"),
+    (19, "WORK_ERROR"),
+    (20, "WORK_DATA"),
+    (21, "WORK_WARNING"),
+    (22, "WORK_STATUS"),
+    (27, "SEND_IN_PROGRESS"),
+    (28, "RECV_IN_PROGRESS"),
+    (29, "NOT_FLUSHING"),
+    (32, "INVALID_WORKER_FUNCTION"),
+    (33, "NO_REGISTERED_FUNCTION"),
+    (35, "NO_JOBS"),
+    (37, "NEED_WORKLOAD_FN"),
+    (38, "PAUSE"),
+    (39, "UNKNOWN_STATE"),
+    (40, "PTHREAD"),
+    (41, "PIPE_EOF"),
+    (43, "FLUSH_DATA"),
+    (44, "SEND_BUFFER_TOO_SMALL"),
+    (45, "IGNORE_PACKET"),
+    (50, "IN_PROGRESS"),
+    (51, "INVALID_SERVER_OPTION"),
+    (53, "MAX_RETURN"),
+];
+
+/// libgearman's name for a `gearman_return_t` number, without the `GEARMAN_` in front; `None` above its table (0 to 53).
+pub const fn return_name(code: u32) -> Option<&'static str> {
+    let mut at = 0;
+    while at < ErrorKind::ALL.len() {
+        if ErrorKind::ALL[at].code() == code {
+            return Some(ErrorKind::ALL[at].name());
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < OTHER_RETURNS.len() {
+        if OTHER_RETURNS[at].0 == code {
+            return Some(OTHER_RETURNS[at].1);
+        }
+        at += 1;
+    }
+    None
+}
+
 impl ErrorKind {
     /// The kind that an ERROR packet's code names; a name that the table does not have is [`ErrorKind::Server`].
     pub fn from_name(name: &[u8]) -> Self {
@@ -89,6 +141,7 @@ pub struct Error {
     operation: &'static str,
     detail: Box<str>,
     data: bytes::Bytes,
+    os_error: Option<i32>,
 }
 
 /// `Result` with this crate's [`Error`].
@@ -97,7 +150,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` in `operation` (a word or two: `submit`, `connect`); `detail` says with what, and what to do.
     pub fn new(kind: ErrorKind, operation: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, operation, detail: detail.into().into_boxed_str(), data: bytes::Bytes::new() }
+        Self {
+            kind,
+            operation,
+            detail: detail.into().into_boxed_str(),
+            data: bytes::Bytes::new(),
+            os_error: None,
+        }
     }
 
     /// Attaches bytes of the peer: the exception of a WORK_EXCEPTION.
@@ -105,6 +164,18 @@ impl Error {
     pub fn with_data(mut self, data: bytes::Bytes) -> Self {
         self.data = data;
         self
+    }
+
+    /// Attaches the number of the operating system's error, where it has one.
+    #[must_use]
+    pub const fn with_os_error(mut self, number: Option<i32>) -> Self {
+        self.os_error = number;
+        self
+    }
+
+    /// The `errno` behind this error; `None` where the operating system had no part in it.
+    pub const fn os_error(&self) -> Option<i32> {
+        self.os_error
     }
 
     /// What went wrong.
@@ -156,5 +227,16 @@ mod tests {
             assert!(ErrorKind::ALL[i + 1..].iter().all(|b| a.code() != b.code() && a.name() != b.name()));
         }
         assert_eq!(ErrorKind::from_name(b"NOBODY_KNOWS"), ErrorKind::Server);
+    }
+
+    #[test]
+    fn every_return_code_has_one_name() {
+        let names: Vec<_> = (0..=53).map(|code| return_name(code).unwrap()).collect();
+        let mut distinct = names.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), names.len());
+        assert_eq!(ErrorKind::ALL.len() + OTHER_RETURNS.len(), names.len());
+        assert_eq!(return_name(54), None);
     }
 }

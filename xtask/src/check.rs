@@ -1,5 +1,6 @@
 //! `cargo xtask check`: what can be said of the tree without running it.
 
+use crate::generate;
 use crate::run::{Failure, Workspace, must, read, step};
 
 /// Packages that the pure rooms must never pull in.
@@ -15,6 +16,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     must(&mut workspace.cargo("clippy --quiet --workspace --all-targets -- -D warnings"))?;
     step("documentation");
     must(workspace.cargo("doc --quiet --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
+    step("generated files");
+    generate::check(workspace)?;
     step("layers");
     must(&mut workspace.cargo("test --quiet --package lineshaft-tests --test layering"))?;
     step("checked");

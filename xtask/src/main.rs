@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod generate;
 mod node;
 mod peers;
 mod python;
@@ -21,6 +22,7 @@ usage: cargo xtask <command>
   test ARGS...      only `cargo test -p lineshaft-tests ARGS...`, with peers and daemon in place (`test --test interop -- perl`)
   test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
+  generate          the C header that is made from ffi/src
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand`)
   bench node ...    the Node.js package beside npm gearman and BullMQ on Redis
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match command.as_deref() {
         Some("check") => check::run(&workspace),
         Some("test") => test::run(&workspace, &rest),
+        Some("generate") => generate::run(&workspace),
         Some("vectors") => vectors::run(&workspace, &rest),
         Some("bench") => bench::run(&workspace, &rest),
         Some("fuzz") => test::fuzz(&workspace, seconds(&rest)?),

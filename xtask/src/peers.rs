@@ -16,7 +16,10 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 7] = [
+    Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
+    Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },
+    Package { name: "g++", probe: Probe::File("/usr/bin/c++") },
     Package { name: "gearman-job-server", probe: Probe::File("/usr/sbin/gearmand") },
     Package { name: "gearman-tools", probe: Probe::File("/usr/bin/gearadmin") },
     Package {

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::Address;
 use super::local::LocalWire;
-use super::wire::{Interest, Wire};
+use super::wire::{Interest, Wait, Wire, poll_once};
 use crate::error::{Error, ErrorKind};
 
 /// A peer that has vanished without a word is noticed after about two minutes.
@@ -50,6 +51,10 @@ pub(crate) fn connect_error(address: &Address, error: &dyn std::fmt::Display) ->
     Error::new(ErrorKind::CouldNotConnect, "connect", format!("{address}: {error}"))
 }
 
+fn failed_attempt(address: &Address, error: &io::Error) -> Error {
+    connect_error(address, error).with_os_error(error.raw_os_error())
+}
+
 impl Dial {
     /// Begins. A host's name is looked up on the caller's thread.
     pub(crate) fn begin(address: &Address) -> Dialled {
@@ -82,7 +87,7 @@ impl Dial {
                     Some(address) => (Domain::for_address(address), Ok(address.into())),
                     None => {
                         let error = match &self.last {
-                            Some(error) => connect_error(&self.address, error),
+                            Some(error) => failed_attempt(&self.address, error),
                             None => connect_error(&self.address, &"the name has no address"),
                         };
                         return Dialled::Failed(error);
@@ -131,6 +136,17 @@ impl Dial {
         self.socket = None;
         self.last = Some(io::Error::from(io::ErrorKind::TimedOut));
         self.next_candidate()
+    }
+
+    /// True where it is worth going on.
+    pub(crate) fn is_ready(&self) -> io::Result<bool> {
+        match &self.socket {
+            Some(socket) => {
+                Ok(poll_once(&mut [PollFd::new(socket, PollFlags::OUT)], Some(Duration::ZERO))?
+                    == Wait::Ready)
+            }
+            None => Ok(true),
+        }
     }
 
     /// What to wait for.

@@ -75,6 +75,15 @@ impl LocalWire {
         Ok(())
     }
 
+    /// Hands the packet in front to `take`, where one is there.
+    pub(crate) fn next<R>(
+        &mut self,
+        decoder: &Decoder,
+        take: impl FnOnce(Response<'_>) -> R,
+    ) -> Result<Option<R>> {
+        next_local(&mut self.input, decoder, take)
+    }
+
     /// Waits on the caller's thread. False when `timeout` has passed first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         self.has_input() || self.link.wait_readable(timeout)

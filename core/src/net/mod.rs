@@ -3,6 +3,7 @@
 mod address;
 mod backoff;
 mod clock;
+mod connection;
 mod connector;
 mod dial;
 mod inbuf;
@@ -16,6 +17,7 @@ mod wire;
 pub use address::Address;
 pub(crate) use backoff::Backoff;
 pub(crate) use clock::Clock;
+pub use connection::{Connection, Woken, wait as wait_for};
 pub(crate) use connector::{Connecting, Connector, all_failed};
 pub(crate) use inbuf::InBuf;
 pub use link::{LinkClosed, LocalBroker, LocalLink};

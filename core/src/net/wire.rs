@@ -44,13 +44,27 @@ pub(crate) fn wait(fds: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>
 }
 
 fn poll_all(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    // After a signal the caller looks at its deadlines and comes again.
+    poll_once(polled, timeout).map(|_| ())
+}
+
+/// What one wait for descriptors has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Ready,
+    TimedOut,
+    Interrupted,
+}
+
+pub(super) fn poll_once(polled: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<Wait> {
     let timeout = timeout.map(|timeout| Timespec {
         tv_sec: timeout.as_secs().min(i32::MAX as u64) as i64,
         tv_nsec: timeout.subsec_nanos().into(),
     });
     match poll(polled, timeout.as_ref()) {
-        // A signal: the caller looks at its deadlines and comes again.
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(0) => Ok(Wait::TimedOut),
+        Ok(_) => Ok(Wait::Ready),
+        Err(rustix::io::Errno::INTR) => Ok(Wait::Interrupted),
         Err(error) => Err(error.into()),
     }
 }
@@ -225,6 +239,18 @@ impl Wire {
         match self {
             Self::Socket(socket) => socket.input.drain(decoder, each).map_err(|error| decode_error(&error)),
             Self::Local(local) => local.drain(decoder, each),
+        }
+    }
+
+    /// Hands the packet in front of what has arrived to `take`, where a whole one is there.
+    pub(crate) fn next<R>(
+        &mut self,
+        decoder: &Decoder,
+        take: impl FnOnce(Response<'_>) -> R,
+    ) -> Result<Option<R>> {
+        match self {
+            Self::Socket(socket) => socket.input.next(decoder, take).map_err(|error| decode_error(&error)),
+            Self::Local(local) => local.next(decoder, take),
         }
     }
 

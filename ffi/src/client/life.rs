@@ -1,0 +1,68 @@
+//! How clients come and go.
+
+use std::ptr::null_mut;
+
+use super::{Client, inner};
+use crate::abi::{HandleOptions, gearman_client_st};
+use crate::panic::fence;
+
+/// Makes a client. `client` NULL lets the library allocate it; otherwise it is memory of the program, which need not be
+/// cleared. Either way gearman_client_free() ends it.
+///
+/// Adds the servers that the environment variable GEARMAN_SERVERS names. NULL where one of them cannot be added, or
+/// there is no memory.
+///
+/// # Safety
+/// `client` is NULL or has room for a gearman_client_st.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_create(client: *mut gearman_client_st) -> *mut gearman_client_st {
+    fence(null_mut(), || {
+        let mut made = Client::default();
+        if !made.universal.add_servers_of_environment() {
+            return null_mut();
+        }
+        // SAFETY: the caller's promise.
+        unsafe { install(client, made) }
+    })
+}
+
+/// Puts a client behind a handle.
+///
+/// # Safety
+/// `shell` is NULL or has room for a handle. What it holds is not read.
+unsafe fn install(shell: *mut gearman_client_st, mut client: Client) -> *mut gearman_client_st {
+    client.flags.is_allocated = shell.is_null();
+    let options = HandleOptions { is_allocated: shell.is_null(), is_initialized: true };
+    let handle = gearman_client_st { options, _impl: Box::into_raw(Box::new(client)) };
+    if shell.is_null() {
+        return Box::into_raw(Box::new(handle));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { shell.write(handle) };
+    shell
+}
+
+/// Frees a client with all its tasks and closes its connections. NULL is allowed; a client in memory of the program may be
+/// freed twice, its memory itself is never freed.
+///
+/// # Safety
+/// `client` is NULL or a client of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn gearman_client_free(client: *mut gearman_client_st) {
+    // SAFETY: the caller's promise.
+    let object = unsafe { inner(client) };
+    if object.is_null() {
+        return;
+    }
+    fence((), || {
+        // SAFETY: made from a box by `install`, and forgotten by the handle before anything can look at it again.
+        unsafe {
+            (*client)._impl = null_mut();
+            (*client).options.is_initialized = false;
+            drop(Box::from_raw(object));
+            if (*client).options.is_allocated {
+                drop(Box::from_raw(client));
+            }
+        }
+    });
+}

@@ -1,0 +1,5 @@
+/* The result of a task of gearman_execute(). */
+
+#pragma once
+
+typedef struct gearman_result_st gearman_result_st;

@@ -1,0 +1,8 @@
+/* The version of libgearman whose interface this is. */
+
+#pragma once
+
+#define LIBGEARMAN_VERSION_STRING "1.1.20"
+#define LIBGEARMAN_VERSION_HEX 0x01001020
+#define GEARMAN_VERSION_STRING LIBGEARMAN_VERSION_STRING
+#define GEARMAN_VERSION_HEX LIBGEARMAN_VERSION_HEX
