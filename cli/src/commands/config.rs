@@ -45,6 +45,7 @@ impl Config {
         for (flag, given) in choices.all() {
             let value = match (flag.takes, given) {
                 (Takes::Nothing, given) => if given.is_some() { "yes" } else { "no" }.to_owned(),
+                (_, Some(_)) if flag.long.ends_with("-password") => "(not shown)".to_owned(),
                 (_, Some(given)) => {
                     given.value.as_ref().map_or_else(String::new, |value| value.display().to_string())
                 }

@@ -7,6 +7,7 @@ pub(crate) mod pid_file;
 pub(crate) mod privileges;
 pub(crate) mod settings;
 pub(crate) mod signals;
+pub(crate) mod store;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -101,7 +102,14 @@ fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure
     for address in addresses {
         builder = builder.listen(address);
     }
+    let queue = &settings.queue;
+    if let Some(store) = queue.open().map_err(|error| Failure::new(Exit::System, error.to_string()))? {
+        builder = builder.store(store).store_when(queue.when);
+    }
     builder.start().map_err(|error| {
+        if error.kind() == ErrorKind::QueueError {
+            return Failure::new(Exit::System, error.detail());
+        }
         let exit = if error.kind() == ErrorKind::InvalidArgument { Exit::Usage } else { Exit::System };
         Failure::new(exit, format!("{error}; choose another address, port or setting"))
     })

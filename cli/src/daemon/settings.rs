@@ -9,8 +9,10 @@ use lineshaft::server::ServerLimits;
 
 use super::engine;
 use super::log::{Format, Level};
+use super::store::Queue;
 use crate::options::choices::{Choices, Program};
 use crate::options::{Refusal, Source, gearmand, refuse};
+use crate::surroundings;
 
 /// The most I/O threads that are started where nobody says how many. It is half of the processors: clients and workers of the same
 /// machine need some as well, and fewer threads cost less per job.
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) broker: Config,
+    pub(crate) queue: Queue,
     pub(crate) limits: Limits,
     pub(crate) server_limits: ServerLimits,
     pub(crate) drain_deadline: Option<Duration>,
@@ -75,7 +78,7 @@ impl Settings {
         if choices.number("hashtable-buckets") == Some(0) {
             return refuse("hashtable-buckets has to be greater than 0");
         }
-        refuse_other_queues_and_protocols(choices)?;
+        refuse_protocols(choices)?;
         let whole_machine = std::thread::available_parallelism().map_or(1, usize::from);
         let pid_file = choices.find("pid-file");
         let program = choices.program();
@@ -100,6 +103,7 @@ impl Settings {
             },
             keepalive: choices.is_set("keepalive").then(|| keepalive(choices)),
             broker: engine::broker(choices, level)?,
+            queue: Queue::read(choices, &surroundings::variable)?,
             limits: engine::limits(choices),
             server_limits: engine::server_limits(choices),
             drain_deadline: bytes("drain-deadline").filter(|seconds| *seconds > 0).map(Duration::from_secs),
@@ -161,19 +165,8 @@ fn keepalive(choices: &Choices) -> Keepalive {
     }
 }
 
-fn refuse_other_queues_and_protocols(choices: &Choices) -> Result<(), Refusal> {
-    const QUEUES: [&str; 7] =
-        ["libsqlite3", "mysql", "postgres", "redis", "libmemcached", "libtokyocabinet", "libdrizzle"];
-    let queue = choices.text("queue-type")?.unwrap_or_default();
-    let protocol = choices.text("protocol")?;
-    match queue.to_ascii_lowercase().as_str() {
-        "builtin" => {}
-        known if QUEUES.contains(&known) => {
-            return refuse(format!("--queue-type {queue} cannot be used: {}", gearmand::NO_QUEUE));
-        }
-        _ => return refuse(format!("Error while initializing the queue : {queue}")),
-    }
-    match protocol {
+fn refuse_protocols(choices: &Choices) -> Result<(), Refusal> {
+    match choices.text("protocol")? {
         None => Ok(()),
         Some("http") => refuse(format!("--protocol http cannot be used: {}", gearmand::NO_HTTP)),
         Some(other) => refuse(format!("Unknown protocol module : {other}")),
@@ -231,7 +224,6 @@ mod tests {
         assert_eq!(gearmand(&["--drain-deadline=9"]).drain_deadline, Some(Duration::from_secs(9)));
         assert_eq!(gearmand(&[]).drain_deadline, None);
         assert_eq!(gearmand(&["--log-format=plain"]).log_format, Format::Plain);
-        assert_eq!(gearmand(&["--queue-type=BuiltIn"]).port, "4730");
         assert_eq!(gearmand(&["--keepalive-idle", "5"]).keepalive, None);
         let keepalive = Keepalive { idle: Some(5), interval: None, count: Some(2) };
         let words = ["--keepalive", "--keepalive-idle", "5", "--keepalive-count", "2"];
@@ -245,7 +237,6 @@ mod tests {
             (["--hashtable-buckets", "0"], "hashtable-buckets has to be greater than 0"),
             (["-q", "foo"], "Error while initializing the queue : foo"),
             (["-r", "foo"], "Unknown protocol module : foo"),
-            (["-q", "LibSqlite3"], "--queue-type LibSqlite3 cannot be used: this build has"),
             (["-r", "http"], "--protocol http cannot be used: this build has"),
             (["--log-format", "x"], "--log-format is gearmand or plain, not 'x'"),
             (["-L", "unix:"], "--listen unix: needs a path"),

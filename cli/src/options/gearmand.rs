@@ -7,8 +7,6 @@ const I32: i64 = i32::MAX as i64;
 /// The largest number of bytes an option takes: 1 TiB, so that no sum of them overflows.
 const BYTES: i64 = 1 << 40;
 
-pub(crate) const NO_QUEUE: &str =
-    "this build has the builtin queue only, which is in memory; leave the option out.";
 pub(crate) const NO_HTTP: &str = "this build has no HTTP; leave the option out.";
 const NO_SYSLOG: &str = "this build cannot log to syslog; use --log-file, or stderr under a service manager.";
 
@@ -31,7 +29,7 @@ static GEARMAND: &[Flag] = &[
     flag("pid-file", 'P', "File to write the process id to.").text("FILE").or("/var/gearmand.pid").at_serve(None),
     flag("protocol", 'r', "Additional protocol.").text("NAME"),
     flag("round-robin", 'R', "Take turns between the functions of a worker. --compat 2.0 always does."),
-    flag("queue-type", 'q', "Where background jobs are kept.").text("NAME").or("builtin"),
+    flag("queue-type", 'q', "Where background jobs are kept: builtin (in memory), log, libsqlite3, MySQL, Postgres, redis or libmemcached.").text("NAME").or("builtin").at_serve(None),
     flag("config-file", NO_LETTER, "File with more options, as words.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
     flag("coredump", NO_LETTER, "Accepted and without effect: no crash is ever caught."),
     flag("threads", 't', "I/O threads. 0: as many as there are processors. Default is half of them, 4 at most.").number("N", 0, 1024),
@@ -41,6 +39,7 @@ static GEARMAND: &[Flag] = &[
     flag("worker-wakeup", 'w', "Sleeping workers that are woken for a job. 0: all. Default is one, and more where it has not come after --wake-grace.").number("N", 0, U32),
     flag("check-args", NO_LETTER, "Check the options and the configuration file, then exit.").hidden(),
     flag("port", 'p', "Port to listen on, a number or the name of a service.").text("PORT").group("Gear").or("4730"),
+    flag("store", NO_LETTER, "Where background jobs are kept: memory, log (in the state directory), or an address such as log:FOLDER or sqlite:FILE.").text("ADDRESS").group("Lineshaft").or("memory").at_serve(Some("log")),
     flag("unix", NO_LETTER, "Listen on this Unix socket as well.").text("PATH").group("Lineshaft"),
     flag("compat", NO_LETTER, "The gearmand whose order of jobs is kept, 1.1 or 2.0.").text("VERSION").group("Lineshaft").or("2.0"),
     flag("wake-grace", NO_LETTER, "Milliseconds that a woken worker has to come for a job until the next one is woken.").number("MS", 1, 60_000).group("Lineshaft").or("50"),
@@ -69,40 +68,40 @@ static GEARMAND: &[Flag] = &[
     flag("ssl-certificate", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
     flag("ssl-key", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
     flag("syslog", NO_LETTER, "").group(ABSENT).missing(NO_SYSLOG),
-    queue("libmemcached-servers", "LIST"),
-    queue("libmemcached-prefix", "TEXT"),
-    queue("libsqlite3-db", "FILE"),
-    queue("libsqlite3-table", "NAME"),
-    queue("store-queue-on-shutdown", ""),
-    queue("libpq-conninfo", "TEXT"),
-    queue("libpq-table", "NAME"),
-    queue("redis-server", "HOST"),
-    queue("redis-port", "PORT"),
-    queue("redis-password", "TEXT"),
-    queue("redis-prefix", "TEXT"),
-    queue("mysql-host", "HOST"),
-    queue("mysql-port", "PORT"),
-    queue("mysql-user", "NAME"),
-    queue("mysql-password", "TEXT"),
-    queue("mysql-db", "NAME"),
-    queue("mysql-table", "NAME"),
-    queue("libtokyocabinet-file", "FILE"),
-    queue("libtokyocabinet-optimize", ""),
-    queue("libdrizzle-host", "HOST"),
-    queue("libdrizzle-port", "PORT"),
-    queue("libdrizzle-uds", "FILE"),
-    queue("libdrizzle-user", "NAME"),
-    queue("libdrizzle-password", "TEXT"),
-    queue("libdrizzle-db", "NAME"),
-    queue("libdrizzle-table", "NAME"),
-    queue("libdrizzle-mysql", ""),
+    queue("store-queue-on-shutdown", "", "Store jobs only when the server is stopped, not when they are submitted."),
+    queue("libsqlite3-db", "FILE", "SQLite: the file."),
+    queue("libsqlite3-table", "NAME", "SQLite: gearmand's table, whose jobs are taken over.").or("gearman_queue"),
+    queue("libpq-conninfo", "TEXT", "PostgreSQL: the connection, as key=value words or an address. Default is what PGHOST and its like say."),
+    queue("libpq-table", "NAME", "PostgreSQL: gearmand's table, whose jobs are taken over.").or("queue"),
+    queue("mysql-host", "HOST", "MySQL: the host.").or("localhost"),
+    queue("mysql-port", "PORT", "MySQL: the port.").or("3306"),
+    queue("mysql-user", "NAME", "MySQL: the user."),
+    queue("mysql-password", "TEXT", "MySQL: the password. Better in the environment, where other users do not see it."),
+    queue("mysql-db", "NAME", "MySQL: the database."),
+    queue("mysql-table", "NAME", "MySQL: gearmand's table, whose jobs are taken over.").or("gearman_queue"),
+    queue("redis-server", "HOST", "Redis: the host.").or("127.0.0.1"),
+    queue("redis-port", "PORT", "Redis: the port.").or("6379"),
+    queue("redis-password", "TEXT", "Redis: the password. Better in the environment, where other users do not see it."),
+    queue("redis-prefix", "TEXT", "Redis: what all keys begin with.").or("_gear_"),
+    queue("libmemcached-servers", "LIST", "memcached: servers as HOST:PORT, separated by commas."),
+    queue("libmemcached-prefix", "TEXT", "memcached: what all keys begin with.").or("gear_"),
+    queue("libtokyocabinet-file", "FILE", "").hidden(),
+    queue("libtokyocabinet-optimize", "", "").hidden(),
+    queue("libdrizzle-host", "HOST", "").hidden(),
+    queue("libdrizzle-port", "PORT", "").hidden(),
+    queue("libdrizzle-uds", "FILE", "").hidden(),
+    queue("libdrizzle-user", "NAME", "").hidden(),
+    queue("libdrizzle-password", "TEXT", "").hidden(),
+    queue("libdrizzle-db", "NAME", "").hidden(),
+    queue("libdrizzle-table", "NAME", "").hidden(),
+    queue("libdrizzle-mysql", "", "").hidden(),
 ];
 
 const ABSENT: &str = "Not in this build";
 
-/// An option of one of gearmand's persistent queues; a switch where `value` is empty.
-const fn queue(long: &'static str, value: &'static str) -> Flag {
-    let flag = flag(long, NO_LETTER, "").group(ABSENT).missing(NO_QUEUE);
+/// An option of one of the queues; a switch where `value` is empty.
+const fn queue(long: &'static str, value: &'static str, help: &'static str) -> Flag {
+    let flag = flag(long, NO_LETTER, help).group("Queue");
     if value.is_empty() { flag } else { flag.text(value) }
 }
 

@@ -156,9 +156,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn parts_that_are_not_there_are_refused() {
     let place = Place::new();
-    for words in
-        [&["--ssl"][..], &["-q", "libsqlite3", "--libsqlite3-db", "x"], &["-r", "http"], &["--syslog"]]
-    {
+    for words in [&["--ssl"][..], &["-r", "http"], &["--syslog"]] {
         assert_eq!(verdict(&place, Maker::Debian, words), (Some(0), String::new()));
         let (code, text) = verdict(&place, Maker::Ours, words);
         assert_eq!(code, Some(1));
