@@ -17,7 +17,10 @@ const KINDS: &[(&str, &str)] = &[
 type Open = fn(&Address<'_>) -> Result<Box<dyn Store>, StoreError>;
 
 /// The kinds that this build has.
-const OPEN: &[(&str, Open)] = &[];
+const OPEN: &[(&str, Open)] = &[
+    #[cfg(feature = "sqlite")]
+    ("sqlite", super::Sqlite::open_address),
+];
 
 /// Opens the store at `address`, and makes it where there is none: its kind, a colon, its place, and for some kinds settings
 /// behind a question mark.

@@ -7,6 +7,8 @@ mod address;
 mod batch;
 mod error;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ pub use address::open;
 pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 pub use record::{Change, RecordError, StoredJob};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Sqlite, SqliteSettings};
 
 /// A place where background jobs survive the server's end. Its methods are called by one thread at a time and may block it.
 pub trait Store: Send + 'static {

@@ -5,6 +5,7 @@ mod content;
 mod faulty;
 mod memory;
 mod property;
+mod sqlite;
 
 use anyhow::Result;
 use lineshaft::store::{Store, StoreError};
@@ -37,4 +38,5 @@ pub trait Subject: Send + Sync {
 pub type Make = fn() -> Result<Box<dyn Subject>>;
 
 /// Every store, by the name of its tests.
-pub const SUBJECTS: &[(&str, Make)] = &[("memory", || Ok(Box::new(Memory::default())))];
+pub const SUBJECTS: &[(&str, Make)] =
+    &[("memory", || Ok(Box::new(Memory::default()))), ("sqlite", sqlite::subject)];
