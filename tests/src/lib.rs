@@ -12,6 +12,7 @@ pub mod program;
 pub mod server;
 pub mod soak;
 pub mod stores;
+pub mod takeover;
 pub mod vectors;
 pub mod wire;
 

@@ -28,6 +28,11 @@ pub mod kind {
     pub const ERROR: u32 = 19;
     pub const STATUS_RES: u32 = 20;
     pub const WORK_DATA: u32 = 28;
+    pub const GRAB_JOB_UNIQ: u32 = 30;
+    pub const JOB_ASSIGN_UNIQ: u32 = 31;
+    pub const SUBMIT_JOB_HIGH_BG: u32 = 32;
+    pub const SUBMIT_JOB_LOW_BG: u32 = 34;
+    pub const SUBMIT_JOB_EPOCH: u32 = 36;
 }
 
 /// The most that one read takes.

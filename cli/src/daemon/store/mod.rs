@@ -1,5 +1,7 @@
 //! Where the daemon keeps background jobs: `--store` in our words, `--queue-type` and its options in gearmand's.
 
+mod sqlite;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ pub(super) type Open = Box<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send
 type Read = fn(&Choices) -> Result<Open, Refusal>;
 
 /// The kinds that `--queue-type` names, beside `builtin` and `log`.
-const QUEUES: &[(&str, Read)] = &[];
+const QUEUES: &[(&str, Read)] = &[("libsqlite3", sqlite::read)];
 
 /// gearmand's queues that are not served from, and what to do instead.
 const NOT_SERVED: &[(&str, &str)] = &[
@@ -131,7 +133,7 @@ mod tests {
     use crate::options::gearmand;
     use crate::options::parse::{Rules, parse};
 
-    fn choices(program: Program, words: &[&str]) -> Choices {
+    pub(super) fn choices(program: Program, words: &[&str]) -> Choices {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
         let given = parse(&gearmand::on_command_line(), &words, &rules).unwrap();

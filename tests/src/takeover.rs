@@ -1,0 +1,135 @@
+//! Queues that Debian's gearmand writes, and what is to become of them.
+
+use anyhow::{Context, Result, ensure};
+use lineshaft::store::{Change, Store};
+use lineshaft::types::Priority;
+
+use crate::server::Server;
+use crate::stores::Job;
+use crate::wire::kind;
+
+/// What plug-ins differ in.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// It stores jobs with a time, and gives them back with it.
+    pub times: bool,
+    /// It takes names that are not UTF-8.
+    pub bytes: bool,
+    /// It takes blanks in names.
+    pub blanks: bool,
+}
+
+/// Jobs of all kinds; no two of them have the same function and unique. Their numbers say nothing.
+pub fn jobs(abilities: Abilities) -> Vec<Job> {
+    let all: Vec<u8> = (0..=255).collect();
+    let long = vec![b'l'; 63];
+    let large = vec![b'x'; 200_000];
+    let mut list: Vec<(&[u8], &[u8], Priority, u64, &[u8])> = vec![
+        (b"resize", b"u1", Priority::High, 0, b"plain"),
+        (b"resize", b"u2", Priority::Normal, 0, b"a\0b\0\0c"),
+        (b"resize", b"u3", Priority::Low, 0, b""),
+        (b"resize", b"a-b-c", Priority::Normal, 0, &all),
+        (b"with-dash", b"d-1", Priority::Normal, 0, b"\0"),
+        (b"resize", b"it's", Priority::Normal, 0, b"'quotes' \"both\""),
+        (b"resize", b"\"double\"", Priority::High, 0, b"\\ % _ ; --"),
+        (b"resize", b"U1", Priority::Low, 0, b"as u1, and not"),
+        (b"resize", &long, Priority::Normal, 0, b"63"),
+        (b"resize", b"large", Priority::Normal, 0, &large),
+        (b"unnamed", b"", Priority::Normal, 0, b"no unique"),
+        (b"same", b"-", Priority::Low, 0, b"the workload is the unique"),
+    ];
+    if abilities.times {
+        // Far away, and where 31 bits end.
+        list.push((b"later", b"e1", Priority::Normal, 2_147_483_647, b"epoch"));
+        list.push((b"later", b"e2", Priority::Normal, 1, b""));
+    }
+    if abilities.bytes {
+        list.push((b"f\xff", b"\xc3\xa4 \xfe", Priority::Normal, 0, b"no text"));
+    }
+    if abilities.blanks {
+        list.push((b"two words", b" u ", Priority::High, 0, b"blanks"));
+    }
+    let job = |(function, unique, priority, due, workload): (&[u8], &[u8], _, _, &[u8])| Job {
+        number: 0,
+        function: function.into(),
+        unique: unique.into(),
+        reducer: None,
+        priority,
+        due,
+        returns: 0,
+        schedule: 0,
+        cron: None,
+        workload: workload.into(),
+    };
+    list.into_iter().map(job).collect()
+}
+
+/// Submits them in the background, one after the other, each durable before the next.
+///
+/// # Errors
+/// When the server refuses one.
+pub fn submit(server: &Server, jobs: &[Job]) -> Result<()> {
+    let mut peer = server.connect()?;
+    for job in jobs {
+        let due = job.due.to_string();
+        let mut arguments: Vec<&[u8]> = vec![&job.function, &job.unique];
+        let command = match (job.due, job.priority) {
+            (1.., _) => {
+                arguments.push(due.as_bytes());
+                kind::SUBMIT_JOB_EPOCH
+            }
+            (0, Priority::High) => kind::SUBMIT_JOB_HIGH_BG,
+            (0, Priority::Normal) => kind::SUBMIT_JOB_BG,
+            (0, Priority::Low) => kind::SUBMIT_JOB_LOW_BG,
+        };
+        arguments.push(&job.workload);
+        peer.request(command, &arguments)?;
+        peer.expect(kind::JOB_CREATED).with_context(|| format!("submit {job:?}"))?;
+    }
+    Ok(())
+}
+
+/// What a store has, without the numbers, by function and unique.
+///
+/// # Errors
+/// Those of the store, and where numbers are not as they must be: none twice, none above the counter.
+pub fn content(store: &mut dyn Store) -> Result<Vec<Job>> {
+    let (mut jobs, mut numbers, mut counter) = (Vec::new(), Vec::new(), 0);
+    store.replay(&mut |change| {
+        match change {
+            Change::Add(job) => {
+                numbers.push(job.number);
+                jobs.push(Job { number: 0, ..Job::from(job) });
+            }
+            Change::Counter { number } => counter = *number,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    ensure!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "a number comes twice: {numbers:?}");
+    ensure!(
+        numbers.iter().all(|number| (1..=counter).contains(number)),
+        "the counter is {counter}: {numbers:?}"
+    );
+    sort(&mut jobs);
+    Ok(jobs)
+}
+
+/// Compares what a store has with what it should have.
+///
+/// # Errors
+/// The first difference.
+pub fn compare(store: &mut dyn Store, expected: &[Job]) -> Result<()> {
+    let (found, mut expected) = (content(store)?, expected.to_vec());
+    sort(&mut expected);
+    for (found, expected) in found.iter().zip(&expected) {
+        ensure!(found == expected, "{expected:?}\nhas become\n{found:?}");
+    }
+    ensure!(found.len() == expected.len(), "{} jobs, not {}", found.len(), expected.len());
+    Ok(())
+}
+
+fn sort(jobs: &mut [Job]) {
+    jobs.sort_by(|a, b| (&a.function, &a.unique, &a.workload).cmp(&(&b.function, &b.unique, &b.workload)));
+}
