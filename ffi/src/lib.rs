@@ -14,6 +14,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod abi;
+mod actions;
 mod allocator;
 mod client;
 mod connection;
@@ -22,8 +23,11 @@ mod panic;
 mod parse;
 mod pointer;
 mod report;
+mod result;
 mod returns;
 mod status;
+mod task_attr;
 mod text;
+mod unique;
 mod universal;
 mod worker;

@@ -88,9 +88,14 @@ impl Report {
 
     /// Keeps an error of the library below.
     pub(crate) fn error(&mut self, error: &Error) -> gearman_return_t {
-        let why = if error.detail().is_empty() { error.kind().describe() } else { error.detail() };
         // Its ErrorKind::Io is a system call, ours has a name of its own.
         let code = if error.kind() == ErrorKind::Io { ERRNO } else { error.kind().code() };
+        self.error_as(code, error)
+    }
+
+    /// As [`Report::error`], under the code that fits the call.
+    pub(crate) fn error_as(&mut self, code: gearman_return_t, error: &Error) -> gearman_return_t {
+        let why = if error.detail().is_empty() { error.kind().describe() } else { error.detail() };
         self.record(error.operation(), code, why);
         self.errno = error.os_error().unwrap_or(0);
         code

@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use std::time::Duration;
 
 use lineshaft::net::{Woken, wait_for};
-use lineshaft::protocol::{Data, Request, Response};
+use lineshaft::protocol::{Data, Request, Response, Work};
 
 use crate::abi::{GEARMAN_MAX_IDENTIFIER, gearman_return_t};
 use crate::allocator::Allocator;
@@ -15,7 +15,7 @@ use crate::parse::entries;
 use crate::pointer::c_text;
 use crate::report::Report;
 use crate::returns::{
-    ARGUMENT_TOO_LARGE, ECHO_DATA_CORRUPTION, GETADDRINFO, INVALID_ARGUMENT, IO_WAIT, NO_ACTIVE_FDS,
+    self, ARGUMENT_TOO_LARGE, ECHO_DATA_CORRUPTION, GETADDRINFO, INVALID_ARGUMENT, IO_WAIT, NO_ACTIVE_FDS,
     NO_SERVERS, SUCCESS, TIMEOUT, UNKNOWN_OPTION,
 };
 
@@ -182,9 +182,18 @@ impl<P: Default> Universal<P> {
     ) -> Result<R, gearman_return_t> {
         self.open_now(at)?;
         self.connections[at].line.send(request);
+        self.answer(at, &mut is)
+    }
+
+    /// Waits for the packet that `is` recognises.
+    fn answer<R>(
+        &mut self,
+        at: usize,
+        is: &mut impl FnMut(&Response<'_>) -> Option<R>,
+    ) -> Result<R, gearman_return_t> {
         loop {
             let line = &mut self.connections[at].line;
-            match line.flush().and_then(|()| line.find(&mut is)) {
+            match line.flush().and_then(|()| line.find(&mut *is)) {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
                 Err(error) => return Err(self.fail(at, &error)),
@@ -254,6 +263,31 @@ impl<P: Default> Universal<P> {
             self.greeting.options.push(name.into());
         }
         result.is_ok()
+    }
+
+    /// Reports a job as failed to every server. Those that take it say nothing, so an echo behind it shows that they have.
+    pub(crate) fn cancel(&mut self, handle: &[u8]) -> gearman_return_t {
+        self.report.reset();
+        if handle.is_empty() {
+            return self.report.record("cancel_job", INVALID_ARGUMENT, "the handle is empty");
+        }
+        let result = self.has_servers("cancel_job").and_then(|()| {
+            (0..self.connections.len()).try_for_each(|at| {
+                self.open_now(at)?;
+                self.connections[at].line.send(&Request::Work { handle, work: Work::Fail });
+                self.connections[at].line.send(&Request::Echo { data: Data::Borrowed(handle) });
+                let mut answer = |response: &Response<'_>| match response {
+                    Response::Error { code, .. } => Some(Some(returns::from_name(code))),
+                    Response::Echo { data } => (**data == *handle).then_some(None),
+                    _ => None,
+                };
+                let Some(refused) = self.answer(at, &mut answer)? else { return Ok(()) };
+                self.answer(at, &mut answer)?;
+                let why = "the server does not let the job be cancelled";
+                Err(self.report.record("cancel_job", refused, why))
+            })
+        });
+        result.err().unwrap_or(SUCCESS)
     }
 
     pub(crate) fn has_server_option(&self, name: &[u8]) -> bool {

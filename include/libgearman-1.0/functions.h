@@ -7,11 +7,226 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Sets the function that is called when the server has taken a task's job. Tasks that exist already keep theirs.
+ Sets the function that is there for a task whose workload is not known when it is added. gearman_client_add_task() makes no such task: it is never called. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
  */
 GEARMAN_API
-void gearman_client_set_created_fn(gearman_client_st *client,
-                                   gearman_task_fn *function);
+void gearman_client_set_workload_fn(gearman_client_st *client,
+                                    gearman_task_fn *function);
+
+/*
+ Sets the function that is called when the server has taken a task's job. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_created_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a piece of a result has arrived; see gearman_task_data(). Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_data_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a worker has warned. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_warning_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a worker has said how far it is, or the server has answered a task that asks for that. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API
+void gearman_client_set_status_fn(gearman_client_st *client,
+                                  gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a job is done. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_complete_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a worker has ended a job with an exception. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_exception_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Sets the function that is called when a job has failed. Tasks that
+ exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ */
+GEARMAN_API void gearman_client_set_fail_fn(gearman_client_st *client, gearman_task_fn *function);
+
+/*
+ Forgets the eight functions that are called for tasks. Tasks that exist already keep theirs.
+ */
+GEARMAN_API void gearman_client_clear_fn(gearman_client_st *client);
+
+/*
+ Sets the function that is called with a task and its context where a task that has a context is freed.
+ */
+GEARMAN_API
+void gearman_client_set_task_context_free_fn(gearman_client_st *client,
+                                             gearman_task_context_free_fn *function);
+
+/*
+ Runs a job to its end and answers with its result: memory that the program frees with free(), or with its own free
+ function where it has set a malloc function. A NUL stands behind the result. NULL where that is empty, or the job has
+ failed.
+
+ `ret_ptr` tells: GEARMAN_SUCCESS, GEARMAN_WORK_FAIL, GEARMAN_WORK_EXCEPTION, GEARMAN_TIMEOUT, GEARMAN_LOST_CONNECTION,
+ GEARMAN_NO_SERVERS, GEARMAN_COULD_NOT_CONNECT, GEARMAN_INVALID_ARGUMENT or a server's error. In non-blocking mode the job is
+ sent, and the answer is GEARMAN_IO_WAIT. Callbacks are not called.
+ */
+GEARMAN_API
+void *gearman_client_do(gearman_client_st *client,
+                        const char *function_name,
+                        const char *unique,
+                        const void *workload,
+                        size_t workload_size,
+                        size_t *result_size,
+                        gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_do(), for a job of high priority.
+ */
+GEARMAN_API
+void *gearman_client_do_high(gearman_client_st *client,
+                             const char *function_name,
+                             const char *unique,
+                             const void *workload,
+                             size_t workload_size,
+                             size_t *result_size,
+                             gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_do(), for a job of low priority.
+ */
+GEARMAN_API
+void *gearman_client_do_low(gearman_client_st *client,
+                            const char *function_name,
+                            const char *unique,
+                            const void *workload,
+                            size_t workload_size,
+                            size_t *result_size,
+                            gearman_return_t *ret_ptr);
+
+/*
+ Submits a background job, and returns when the server has it. Its handle is copied to `job_handle`, where there is one.
+
+ In non-blocking mode the job is sent, the handle is empty, and the answer is GEARMAN_IO_WAIT.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_do_background(gearman_client_st *client,
+                                              const char *function_name,
+                                              const char *unique,
+                                              const void *workload,
+                                              size_t workload_size,
+                                              char *job_handle);
+
+/*
+ As gearman_client_do_background(), for a job of high priority.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_do_high_background(gearman_client_st *client,
+                                                   const char *function_name,
+                                                   const char *unique,
+                                                   const void *workload,
+                                                   size_t workload_size,
+                                                   char *job_handle);
+
+/*
+ As gearman_client_do_background(), for a job of low priority.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_do_low_background(gearman_client_st *client,
+                                                  const char *function_name,
+                                                  const char *unique,
+                                                  const void *workload,
+                                                  size_t workload_size,
+                                                  char *job_handle);
+
+/*
+ The handle of the last background job that a call of this client has submitted; empty where there is none. Lives as
+ long as the client. NULL and errno EINVAL for NULL.
+ */
+GEARMAN_API
+const char *gearman_client_do_job_handle(gearman_client_st *client);
+
+/*
+ Deprecated: stores 0 and 0. Add a task and a status callback instead.
+ */
+GEARMAN_API
+void gearman_client_do_status(gearman_client_st *_client,
+                              uint32_t *numerator,
+                              uint32_t *denominator);
+
+/*
+ Asks how the job with a handle stands: whether the server knows it, whether a worker has it, and what that has reported. What
+ is asked for and failed is stored as false and 0.
+
+ Where both `is_known` and `is_running` are NULL the answer itself tells: GEARMAN_IN_PROGRESS where a worker has it,
+ GEARMAN_JOB_EXISTS where it waits, GEARMAN_SUCCESS where it is unknown.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_job_status(gearman_client_st *client,
+                                           const char *job_handle,
+                                           bool *is_known,
+                                           bool *is_running,
+                                           uint32_t *numerator,
+                                           uint32_t *denominator);
+
+/*
+ Asks how the job with a unique stands. The length is not used: `unique` ends with a NUL. To be read with
+ gearman_status_return() and its kin.
+ */
+GEARMAN_API
+gearman_status_t gearman_client_unique_status(gearman_client_st *client,
+                                              const char *unique,
+                                              size_t _unique_length);
+
+/*
+ Reports the job with a handle as failed to every server. GEARMAN_JOB_NOT_FOUND where one does not know it, or does not
+ let this client end it.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_cancel_job(gearman_client_st *client_shell,
+                                           char *job_handle);
+
+/*
+ Adds a task for a job and runs all tasks of the client once. The task keeps the result: see gearman_task_return() and
+ gearman_task_result(). It belongs to the client.
+
+ `workload` says how the job runs: NULL is in the foreground with normal priority, and `context` is not used then. The value of
+ `arguments` is the job's workload. NULL only where the task could not be made.
+ */
+GEARMAN_API
+gearman_task_st *gearman_execute(gearman_client_st *client,
+                                 const char *function_name,
+                                 size_t function_name_length,
+                                 const char *unique,
+                                 size_t unique_length,
+                                 gearman_task_attr_t *workload,
+                                 gearman_argument_t *arguments,
+                                 void *context);
+
+/*
+ Runs a job in pieces: the worker of `partition_function` sends pieces, each of which is a job of the function
+ `function_name`, and puts their results together. Otherwise as gearman_execute(); the workload must not be empty, and a job at
+ a time is refused. NULL where running fails.
+ */
+GEARMAN_API
+gearman_task_st *gearman_execute_by_partition(gearman_client_st *client,
+                                              const char *partition_function,
+                                              size_t partition_function_length,
+                                              const char *function_name,
+                                              size_t function_name_length,
+                                              const char *unique_str,
+                                              size_t unique_length,
+                                              gearman_task_attr_t *workload,
+                                              gearman_argument_t *arguments,
+                                              void *context);
 
 /*
  Makes a client. `client` NULL lets the library allocate it; otherwise it is memory of the program, which need not be
@@ -22,6 +237,15 @@ void gearman_client_set_created_fn(gearman_client_st *client,
  */
 GEARMAN_API
 gearman_client_st *gearman_client_create(gearman_client_st *client);
+
+/*
+ Makes a client like `from`: with its options, servers, callbacks, timeout, namespace, identifier and log function, but
+ without its tasks, context, allocators and the options that servers were asked for. The servers come out in reversed
+ order. Without `from` this is gearman_client_create().
+ */
+GEARMAN_API
+gearman_client_st *gearman_client_clone(gearman_client_st *client,
+                                        const gearman_client_st *from);
 
 /*
  Frees a client with all its tasks and closes its connections. NULL is allowed; a client in memory of the program may be
@@ -42,6 +266,231 @@ GEARMAN_API gearman_client_options_t gearman_client_options(const gearman_client
 GEARMAN_API void gearman_client_set_options(gearman_client_st *client, gearman_client_options_t options);
 
 /*
+ Sets the options in `options`. GEARMAN_CLIENT_EXCEPTION asks all servers at once: add them first.
+ */
+GEARMAN_API void gearman_client_add_options(gearman_client_st *client, gearman_client_options_t options);
+
+/*
+ Takes the options in `options` back. GEARMAN_CLIENT_EXCEPTION stays.
+ */
+GEARMAN_API void gearman_client_remove_options(gearman_client_st *client, gearman_client_options_t options);
+
+/*
+ True where one option is set; GEARMAN_CLIENT_EXCEPTION where all servers have taken it.
+ */
+GEARMAN_API bool gearman_client_has_option(gearman_client_st *client, gearman_client_options_t option);
+
+/*
+ How long one wait for the servers may last, in milliseconds; -1, the default, is without limit. -1 for NULL.
+ */
+GEARMAN_API int gearman_client_timeout(gearman_client_st *client);
+
+/*
+ Sets how long one wait for the servers may last, in milliseconds; a call may wait several times. With 0 whatever has to
+ wait fails at once with GEARMAN_TIMEOUT; a negative number is without limit.
+ */
+GEARMAN_API
+void gearman_client_set_timeout(gearman_client_st *client,
+                                int timeout);
+
+/*
+ The pointer that gearman_client_set_context() has stored; NULL where none has been.
+ */
+GEARMAN_API void *gearman_client_context(const gearman_client_st *client);
+
+/*
+ Stores a pointer of the program's.
+ */
+GEARMAN_API void gearman_client_set_context(gearman_client_st *client, void *context);
+
+/*
+ Sets the function that gets a line for every error, where `verbose` is GEARMAN_VERBOSE_ERROR or more.
+ */
+GEARMAN_API
+void gearman_client_set_log_fn(gearman_client_st *client,
+                               gearman_log_fn *function,
+                               void *context,
+                               gearman_verbose_t verbose);
+
+/*
+ Sets what allocates the memory that calls of this client give away, such as the result of gearman_client_do(). NULL is
+ malloc(). `context` is that of both functions: the later setter counts.
+ */
+GEARMAN_API
+void gearman_client_set_workload_malloc_fn(gearman_client_st *client,
+                                           gearman_malloc_fn *function,
+                                           void *context);
+
+/*
+ Sets what frees the memory that calls of this client take over. NULL is free().
+ */
+GEARMAN_API
+void gearman_client_set_workload_free_fn(gearman_client_st *client,
+                                         gearman_free_fn *function,
+                                         void *context);
+
+/*
+ Sets all four functions that allocate, or with four NULLs those of libc. Only some of them is GEARMAN_FATAL.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_set_memory_allocators(gearman_client_st *client,
+                                                      gearman_malloc_fn *malloc_fn,
+                                                      gearman_free_fn *free_fn,
+                                                      gearman_realloc_fn *realloc_fn,
+                                                      gearman_calloc_fn *calloc_fn,
+                                                      void *context);
+
+/*
+ Turns TLS on or off. This build has none: the bit GEARMAN_CLIENT_SSL is kept, and with it on every connection is refused
+ with an error that says so. The files are not read.
+ */
+GEARMAN_API
+void gearman_client_set_ssl(gearman_client_st *client,
+                            bool ssl,
+                            const char *_ca_file,
+                            const char *_certificate,
+                            const char *_key_file);
+
+/*
+ Adds a task for a foreground job, which gearman_client_run_tasks() sends. The workload is copied.
+
+ `task` NULL lets the library allocate it; otherwise it is memory of the program. It belongs to the client until
+ gearman_task_free(), gearman_client_task_free_all() or gearman_client_free(). `unique` NULL or empty makes one, `#` makes one of
+ the workload. NULL, with the reason in `ret_ptr`, where an argument is not acceptable.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task(gearman_client_st *client,
+                                         gearman_task_st *task,
+                                         void *context,
+                                         const char *function_name,
+                                         const char *unique,
+                                         const void *workload,
+                                         size_t workload_size,
+                                         gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_add_task(), for a foreground job of high priority.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_high(gearman_client_st *client,
+                                              gearman_task_st *task,
+                                              void *context,
+                                              const char *function_name,
+                                              const char *unique,
+                                              const void *workload,
+                                              size_t workload_size,
+                                              gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_add_task(), for a foreground job of low priority.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_low(gearman_client_st *client,
+                                             gearman_task_st *task,
+                                             void *context,
+                                             const char *function_name,
+                                             const char *unique,
+                                             const void *workload,
+                                             size_t workload_size,
+                                             gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_add_task(), for a background job. It has ended when the server has taken the job: only the created callback is called.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_background(gearman_client_st *client,
+                                                    gearman_task_st *task,
+                                                    void *context,
+                                                    const char *function_name,
+                                                    const char *unique,
+                                                    const void *workload,
+                                                    size_t workload_size,
+                                                    gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_add_task(), for a background job of high priority. It has ended when the server has taken the job: only the created callback is called.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_high_background(gearman_client_st *client,
+                                                         gearman_task_st *task,
+                                                         void *context,
+                                                         const char *function_name,
+                                                         const char *unique,
+                                                         const void *workload,
+                                                         size_t workload_size,
+                                                         gearman_return_t *ret_ptr);
+
+/*
+ As gearman_client_add_task(), for a background job of low priority. It has ended when the server has taken the job: only the created callback is called.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_low_background(gearman_client_st *client,
+                                                        gearman_task_st *task,
+                                                        void *context,
+                                                        const char *function_name,
+                                                        const char *unique,
+                                                        const void *workload,
+                                                        size_t workload_size,
+                                                        gearman_return_t *ret_ptr);
+
+/*
+ Adds a task that asks how the job with a handle stands. The status callback is told the answer.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_status(gearman_client_st *client,
+                                                gearman_task_st *task,
+                                                void *context,
+                                                const char *job_handle,
+                                                gearman_return_t *ret_ptr);
+
+/*
+ Adds a task that asks how the job with a unique stands. The status callback is told the answer.
+ */
+GEARMAN_API
+gearman_task_st *gearman_client_add_task_status_by_unique(gearman_client_st *client,
+                                                          gearman_task_st *task_ptr,
+                                                          const char *unique_handle,
+                                                          gearman_return_t *ret_ptr);
+
+/*
+ Runs all tasks until none is under way, and calls their callbacks. That jobs fail is no error.
+
+ In non-blocking mode it answers GEARMAN_IO_WAIT where it would have to wait: call gearman_client_wait(), then this again.
+ What a callback answers but GEARMAN_SUCCESS ends the call with that value, and the next call begins with the same
+ callback. GEARMAN_NO_SERVERS, GEARMAN_COULD_NOT_CONNECT and GEARMAN_TIMEOUT leave the tasks as they are;
+ GEARMAN_LOST_CONNECTION ends those that were under way on that connection.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_run_tasks(gearman_client_st *client);
+
+/*
+ True where the client has tasks, ended or not.
+ */
+GEARMAN_API bool gearman_client_has_tasks(const gearman_client_st *client);
+
+/*
+ True where the client has tasks that have not ended.
+ */
+GEARMAN_API bool gearman_client_has_active_tasks(gearman_client_st *client);
+
+/*
+ Frees all tasks of a client; the function for their contexts is called for each.
+ */
+GEARMAN_API void gearman_client_task_free_all(gearman_client_st *client);
+
+/*
+ Frees a task; the function for its context is called first. NULL is allowed; a task in memory of the program may be freed
+ twice, its memory itself is never freed.
+ */
+GEARMAN_API
+void gearman_task_free(gearman_task_st *task);
+
+/*
+ The task that was added to the same client after this one; NULL behind the last.
+ */
+GEARMAN_API gearman_task_st *gearman_next(gearman_task_st *task);
+
+/*
  Adds a server, which is tried before those that were added earlier. Its name is looked up now, the connection is made later.
 
  `host` NULL or empty means localhost, `port` 0 means 4730. Answers GEARMAN_GETADDRINFO where the name has no address.
@@ -52,15 +501,208 @@ gearman_return_t gearman_client_add_server(gearman_client_st *client,
                                            in_port_t port);
 
 /*
+ Adds the servers of a list, `host` or `host:port` separated by commas, in its order, up to the first that cannot be added.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_add_servers(gearman_client_st *client,
+                                            const char *servers);
+
+/*
+ Closes all connections and forgets the servers. Tasks that were under way have lost their jobs.
+ */
+GEARMAN_API void gearman_client_remove_servers(gearman_client_st *client);
+
+/*
+ Waits until gearman_client_run_tasks() can go on: GEARMAN_SUCCESS. GEARMAN_TIMEOUT when the client's timeout has passed,
+ GEARMAN_NO_ACTIVE_FDS where there is no connection to wait for.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_wait(gearman_client_st *client);
+
+/*
+ Lets every server send `workload` back, and stops at the first that does not: GEARMAN_ECHO_DATA_CORRUPTION, or what is
+ wrong with the connection. Waits also in non-blocking mode.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_echo(gearman_client_st *client,
+                                     const void *workload,
+                                     size_t workload_size);
+
+/*
+ Asks every server for an option, such as `exceptions`; true where all take it. It is asked for again with every new
+ connection. Waits also in non-blocking mode.
+ */
+GEARMAN_API
+bool gearman_client_set_server_option(gearman_client_st *self_,
+                                      const char *option_arg,
+                                      size_t option_arg_size);
+
+/*
+ Sets what stands in front of the name of every function from now on; NULL takes it away.
+ */
+GEARMAN_API
+void gearman_client_set_namespace(gearman_client_st *self_,
+                                  const char *namespace_key,
+                                  size_t namespace_key_size);
+
+/*
+ Sets the name under which servers list this client: 1 to 254 printable letters, digits and signs. Servers are told now
+ and with every new connection; that one cannot be told is no error.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_set_identifier(gearman_client_st *client,
+                                               const char *id,
+                                               size_t id_size);
+
+/*
+ True where the servers that both clients try first are the same. False where one has none.
+ */
+GEARMAN_API bool gearman_client_compare(const gearman_client_st *first, const gearman_client_st *second);
+
+/*
+ What went wrong last, as text; lives until the next call. NULL where nothing has.
+ */
+GEARMAN_API const char *gearman_client_error(const gearman_client_st *client);
+
+/*
+ What went wrong last; GEARMAN_UNKNOWN_STATE after a call that went well, GEARMAN_SUCCESS before the first.
+ */
+GEARMAN_API gearman_return_t gearman_client_error_code(const gearman_client_st *client);
+
+/*
+ The errno of what went wrong last; 0 where the system had no part in it, EINVAL for NULL.
+ */
+GEARMAN_API int gearman_client_errno(const gearman_client_st *client);
+
+/*
  The pointer that the program gave when it added the task, or with gearman_task_set_context(); NULL without one.
  */
 GEARMAN_API
 void *gearman_task_context(const gearman_task_st *task);
 
 /*
+ Stores another pointer of the program's. The old one is not freed.
+ */
+GEARMAN_API void gearman_task_set_context(gearman_task_st *task, void *context);
+
+/*
+ The function's name as it is sent, with its namespace in front. Lives as long as the task.
+ */
+GEARMAN_API const char *gearman_task_function_name(const gearman_task_st *task);
+
+/*
+ The unique as it is sent: 36 letters where the library has made one. Lives as long as the task.
+ */
+GEARMAN_API const char *gearman_task_unique(const gearman_task_st *task);
+
+/*
  The job's handle; empty until the server has told it. Lives as long as the task.
  */
 GEARMAN_API const char *gearman_task_job_handle(const gearman_task_st *task);
+
+/*
+ True while the server has the job: from the created callback to the end, or as the last status answer says.
+ */
+GEARMAN_API bool gearman_task_is_known(const gearman_task_st *task);
+
+/*
+ True while a worker has sent data, or as the last status answer says.
+ */
+GEARMAN_API bool gearman_task_is_running(const gearman_task_st *task);
+
+/*
+ True where the task has come to its end.
+ */
+GEARMAN_API bool gearman_task_is_finished(const gearman_task_st *task);
+
+/*
+ What the worker has last reported as done; 0 before that.
+ */
+GEARMAN_API uint32_t gearman_task_numerator(const gearman_task_st *task);
+
+/*
+ What the worker has last reported as all there is to do; 0 before that.
+ */
+GEARMAN_API uint32_t gearman_task_denominator(const gearman_task_st *task);
+
+/*
+ GEARMAN_UNKNOWN_STATE until the task has ended, then what has become of it: GEARMAN_SUCCESS, GEARMAN_WORK_FAIL,
+ GEARMAN_WORK_EXCEPTION, GEARMAN_LOST_CONNECTION, or the server's error.
+ */
+GEARMAN_API
+gearman_return_t gearman_task_return(const gearman_task_st *task);
+
+/*
+ The name of gearman_task_return(); NULL where that is GEARMAN_SUCCESS, or the task has not ended. Static.
+ */
+GEARMAN_API const char *gearman_task_error(const gearman_task_st *task);
+
+/*
+ How far the task has come, as text: `GEARMAN_TASK_STATE_FINISHED` for example. Static.
+ */
+GEARMAN_API const char *gearman_task_strstate(const gearman_task_st *task);
+
+/*
+ The data of what a callback is told; NULL where there is none, or with GEARMAN_CLIENT_UNBUFFERED_RESULT. There is no NUL
+ behind it. Valid until the callback returns.
+ */
+GEARMAN_API
+const void *gearman_task_data(const gearman_task_st *task);
+
+/*
+ The size of the data of what a callback is told, in bytes.
+ */
+GEARMAN_API size_t gearman_task_data_size(const gearman_task_st *task);
+
+/*
+ Gives the data of what a callback is told away: memory of the program's malloc function, or of malloc(). NULL where there is
+ none.
+ */
+GEARMAN_API
+void *gearman_task_take_data(gearman_task_st *task,
+                             size_t *data_size);
+
+/*
+ Reads the next piece of the data of what a callback is told into `data`, and answers its size; 0 at the end.
+ */
+GEARMAN_API
+size_t gearman_task_recv_data(gearman_task_st *task,
+                              void *data,
+                              size_t data_size,
+                              gearman_return_t *ret_ptr);
+
+/*
+ Puts a piece behind the workload of a task that has not been sent, and answers its size.
+ */
+GEARMAN_API
+size_t gearman_task_send_workload(gearman_task_st *task,
+                                  const void *workload,
+                                  size_t workload_size,
+                                  gearman_return_t *ret_ptr);
+
+/*
+ Hands a workload over to a task that has not been sent. The library frees it, with the program's free function or free().
+ */
+GEARMAN_API
+void gearman_task_give_workload(gearman_task_st *task,
+                                const void *workload,
+                                size_t workload_size);
+
+/*
+ True where the worker has ended the job with an exception that says something.
+ */
+GEARMAN_API bool gearman_task_has_exception(const gearman_task_st *task_shell);
+
+/*
+ What the exception says; NULL and 0 without one. Lives as long as the task.
+ */
+GEARMAN_API gearman_string_t gearman_task_exception(const gearman_task_st *task);
+
+/*
+ The result of a task of gearman_execute(); NULL where it has none, and for any other task. Lives as long as the task.
+ */
+GEARMAN_API
+gearman_result_st *gearman_task_result(gearman_task_st *task);
 
 /*
  Calls `callback` once for every entry of `servers`, a list of `host` or `host:port` separated by commas, and stops at
@@ -73,6 +715,54 @@ GEARMAN_API
 gearman_return_t gearman_parse_servers(const char *servers,
                                        gearman_parse_server_fn *callback,
                                        void *context);
+
+/*
+ True for a number other than 0 and for a text that is not empty.
+ */
+GEARMAN_API bool gearman_result_boolean(const gearman_result_st *self_);
+
+/*
+ The number; of a text, what atoll() reads in it; 0 where there is none.
+ */
+GEARMAN_API int64_t gearman_result_integer(const gearman_result_st *self_);
+
+/*
+ True where there is no result, or NULL.
+ */
+GEARMAN_API bool gearman_result_is_null(const gearman_result_st *self_);
+
+/*
+ The size of a text in bytes, without its NUL; 0 for anything else.
+ */
+GEARMAN_API size_t gearman_result_size(const gearman_result_st *self_);
+
+/*
+ The text, with a NUL behind it; NULL where the result is none. Lives until the result changes.
+ */
+GEARMAN_API const char *gearman_result_value(const gearman_result_st *self_);
+
+/*
+ The text and its size; NULL and 0 where the result is none. Lives until the result changes.
+ */
+GEARMAN_API gearman_string_t gearman_result_string(const gearman_result_st *self_);
+
+/*
+ Makes the result a number.
+ */
+GEARMAN_API void gearman_result_store_integer(gearman_result_st *self_, int64_t value);
+
+/*
+ Makes the result a copy of a text.
+ */
+GEARMAN_API gearman_return_t gearman_result_store_string(gearman_result_st *self_, gearman_string_t arg);
+
+/*
+ Makes the result a copy of `size` bytes at `value`.
+ */
+GEARMAN_API
+gearman_return_t gearman_result_store_value(gearman_result_st *self_,
+                                            const void *value,
+                                            size_t size);
 
 /*
  The name of a return code, for example `GEARMAN_SUCCESS`. A static text; a number that is no return code gives
@@ -105,6 +795,32 @@ GEARMAN_API uint32_t gearman_status_numerator(gearman_status_t status);
  What the worker has reported as all there is to do; 0 where it has said nothing.
  */
 GEARMAN_API uint32_t gearman_status_denominator(gearman_status_t status);
+
+/*
+ A foreground job.
+ */
+GEARMAN_API gearman_task_attr_t gearman_task_attr_init(gearman_job_priority_t priority);
+
+/*
+ A background job.
+ */
+GEARMAN_API gearman_task_attr_t gearman_task_attr_init_background(gearman_job_priority_t priority);
+
+/*
+ A background job that runs when `epoch`, in seconds since 1970, has come. The protocol has no priority for it.
+ */
+GEARMAN_API
+gearman_task_attr_t gearman_task_attr_init_epoch(time_t epoch,
+                                                 gearman_job_priority_t priority);
+
+/*
+ A workload for gearman_execute(): `value_size` bytes at `value`, which stay the program's. The name is not used.
+ */
+GEARMAN_API
+gearman_argument_t gearman_argument_make(const char *_name,
+                                         size_t _name_length,
+                                         const char *value,
+                                         size_t value_size);
 
 /*
  The version of libgearman whose interface this is, as text: `1.1.20`.

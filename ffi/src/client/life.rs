@@ -2,6 +2,7 @@
 
 use std::ptr::null_mut;
 
+use super::drive::free_all;
 use super::{Client, inner};
 use crate::abi::{HandleOptions, gearman_client_st};
 use crate::panic::fence;
@@ -42,6 +43,42 @@ unsafe fn install(shell: *mut gearman_client_st, mut client: Client) -> *mut gea
     shell
 }
 
+/// Makes a client like `from`: with its options, servers, callbacks, timeout, namespace, identifier and log function, but
+/// without its tasks, context, allocators and the options that servers were asked for. The servers come out in reversed
+/// order. Without `from` this is gearman_client_create().
+///
+/// # Safety
+/// `client` is NULL or has room for a gearman_client_st; `from` is NULL or a client of this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_clone(
+    client: *mut gearman_client_st,
+    from: *const gearman_client_st,
+) -> *mut gearman_client_st {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if from.is_null() {
+            return gearman_client_create(client);
+        }
+        fence(null_mut(), || match inner(from).as_ref() {
+            Some(from) => install(client, from.copy()),
+            None => null_mut(),
+        })
+    }
+}
+
+impl Client {
+    /// See gearman_client_clone().
+    fn copy(&self) -> Self {
+        Self {
+            universal: self.universal.copy(),
+            flags: self.flags,
+            actions: self.actions,
+            context_free: self.context_free,
+            ..Self::default()
+        }
+    }
+}
+
 /// Frees a client with all its tasks and closes its connections. NULL is allowed; a client in memory of the program may be
 /// freed twice, its memory itself is never freed.
 ///
@@ -54,15 +91,16 @@ pub unsafe extern "C-unwind" fn gearman_client_free(client: *mut gearman_client_
     if object.is_null() {
         return;
     }
-    fence((), || {
-        // SAFETY: made from a box by `install`, and forgotten by the handle before anything can look at it again.
-        unsafe {
+    // SAFETY: made from a box by `install`, and forgotten by the handle before anything can look at it again.
+    unsafe {
+        free_all(object);
+        fence((), || {
             (*client)._impl = null_mut();
             (*client).options.is_initialized = false;
             drop(Box::from_raw(object));
             if (*client).options.is_allocated {
                 drop(Box::from_raw(client));
             }
-        }
-    });
+        });
+    }
 }

@@ -1,13 +1,22 @@
 //! The client: `gearman_client_st`.
 
+mod add;
 mod callbacks;
+mod calls;
+mod drive;
+mod execute;
 mod life;
 mod options;
 mod peer;
+mod queue;
+mod receive;
+mod run;
 mod servers;
 mod task;
+mod task_access;
 mod tasks;
 
+use std::collections::VecDeque;
 use std::ptr::null_mut;
 
 use crate::abi::{ContextFreeFn, gearman_actions_t, gearman_client_st};
@@ -15,10 +24,14 @@ use crate::panic::fence;
 use crate::report::tell;
 use crate::universal::Universal;
 
+pub(crate) use execute::run_all;
 use options::Flags;
 use peer::Peer;
+use run::Delivery;
+use task::Handle;
 pub use task::Task;
-use tasks::Tasks;
+pub(crate) use task_access::pause_once;
+use tasks::{TaskId, Tasks};
 
 /// What a `gearman_client_st` stands for.
 #[derive(Debug, Default)]
@@ -29,6 +42,16 @@ pub struct Client {
     pub(crate) actions: gearman_actions_t,
     pub(crate) context_free: Option<ContextFreeFn>,
     pub(crate) tasks: Tasks,
+    /// Tasks that have not been sent, oldest first.
+    queue: VecDeque<TaskId>,
+    /// What callbacks have not been told, oldest first. More than one only where callbacks run the client themselves.
+    deliveries: VecDeque<Delivery>,
+    /// Tasks of the program that have not come to an end.
+    under_way: usize,
+    /// The server whose turn it is while a connection is being opened.
+    round: usize,
+    /// Of the last background job.
+    last_handle: Handle,
 }
 
 /// The object behind a handle; NULL where there is none.

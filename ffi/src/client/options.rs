@@ -1,11 +1,13 @@
 //! What a client can be told to do differently.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr::null_mut;
 
 use super::{Client, with};
 use crate::abi::{
     gearman_calloc_callback, gearman_client_options_t, gearman_client_st, gearman_free_callback,
     gearman_log_callback, gearman_malloc_callback, gearman_realloc_callback, gearman_return_t,
+    gearman_verbose_t,
 };
 use crate::returns::{FATAL, INVALID_ARGUMENT, SUCCESS};
 use crate::universal::EXCEPTIONS;
@@ -98,4 +100,176 @@ pub unsafe extern "C-unwind" fn gearman_client_set_options(
             client.switch(options, true);
         });
     }
+}
+
+/// Sets the options in `options`. GEARMAN_CLIENT_EXCEPTION asks all servers at once: add them first.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn gearman_client_add_options(
+    client: *mut gearman_client_st,
+    options: gearman_client_options_t,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.switch(options, true)) }
+}
+
+/// Takes the options in `options` back. GEARMAN_CLIENT_EXCEPTION stays.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_remove_options(
+    client: *mut gearman_client_st,
+    options: gearman_client_options_t,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.switch(options & REMOVABLE, false)) }
+}
+
+/// True where one option is set; GEARMAN_CLIENT_EXCEPTION where all servers have taken it.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_has_option(
+    client: *mut gearman_client_st,
+    option: gearman_client_options_t,
+) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(client, false, |client| match option {
+            EXCEPTION => client.universal.has_server_option(EXCEPTIONS),
+            0 => false,
+            option => option.is_power_of_two() && client.options() & option != 0,
+        })
+    }
+}
+
+/// How long one wait for the servers may last, in milliseconds; -1, the default, is without limit. -1 for NULL.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_timeout(client: *mut gearman_client_st) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, -1, |client| client.universal.timeout) }
+}
+
+/// Sets how long one wait for the servers may last, in milliseconds; a call may wait several times. With 0 whatever has to
+/// wait fails at once with GEARMAN_TIMEOUT; a negative number is without limit.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_timeout(client: *mut gearman_client_st, timeout: c_int) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.universal.timeout = timeout) }
+}
+
+/// The pointer that gearman_client_set_context() has stored; NULL where none has been.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_context(client: *const gearman_client_st) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, null_mut(), |client| client.universal.context) }
+}
+
+/// Stores a pointer of the program's.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_context(client: *mut gearman_client_st, context: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.universal.context = context) }
+}
+
+/// Sets the function that gets a line for every error, where `verbose` is GEARMAN_VERBOSE_ERROR or more.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_log_fn(
+    client: *mut gearman_client_st,
+    function: gearman_log_callback,
+    context: *mut c_void,
+    verbose: gearman_verbose_t,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.universal.report.set_log(function, context, verbose)) }
+}
+
+/// Sets what allocates the memory that calls of this client give away, such as the result of gearman_client_do(). NULL is
+/// malloc(). `context` is that of both functions: the later setter counts.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_workload_malloc_fn(
+    client: *mut gearman_client_st,
+    function: gearman_malloc_callback,
+    context: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.universal.allocator.set_malloc(function, context)) }
+}
+
+/// Sets what frees the memory that calls of this client take over. NULL is free().
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_workload_free_fn(
+    client: *mut gearman_client_st,
+    function: gearman_free_callback,
+    context: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.universal.allocator.set_free(function, context)) }
+}
+
+/// Sets all four functions that allocate, or with four NULLs those of libc. Only some of them is GEARMAN_FATAL.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_memory_allocators(
+    client: *mut gearman_client_st,
+    malloc_fn: gearman_malloc_callback,
+    free_fn: gearman_free_callback,
+    realloc_fn: gearman_realloc_callback,
+    calloc_fn: gearman_calloc_callback,
+    context: *mut c_void,
+) -> gearman_return_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(client, INVALID_ARGUMENT, |client| {
+            let allocator = &mut client.universal.allocator;
+            match allocator.set_all(malloc_fn, free_fn, realloc_fn, calloc_fn, context) {
+                true => SUCCESS,
+                false => FATAL,
+            }
+        })
+    }
+}
+
+/// Turns TLS on or off. This build has none: the bit GEARMAN_CLIENT_SSL is kept, and with it on every connection is refused
+/// with an error that says so. The files are not read.
+///
+/// # Safety
+/// As for gearman_client_options().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gearman_client_set_ssl(
+    client: *mut gearman_client_st,
+    ssl: bool,
+    _ca_file: *const c_char,
+    _certificate: *const c_char,
+    _key_file: *const c_char,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { with(client, (), |client| client.switch(SSL, ssl)) }
 }

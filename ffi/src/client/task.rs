@@ -1,15 +1,17 @@
 //! A task: what a client knows about one of its jobs.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use bytes::Bytes;
+use lineshaft::types::Priority;
 
 use super::Client;
 use super::tasks::TaskId;
 use crate::abi::{
     GEARMAN_JOB_HANDLE_SIZE, TaskOptions, gearman_actions_t, gearman_return_t, gearman_task_st,
 };
+use crate::result::gearman_result_st;
 use crate::returns::UNKNOWN_STATE;
 
 /// How far a task has come, as `gearman_task_strstate` names it.
@@ -49,6 +51,41 @@ impl State {
             Self::Fail => c"GEARMAN_TASK_STATE_FAIL",
             Self::Finished => c"GEARMAN_TASK_STATE_FINISHED",
         }
+    }
+}
+
+/// Who wants the task, which says where its events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The program: its callbacks are called.
+    Added,
+    /// `gearman_execute`: the result is kept in the task.
+    Execute,
+    /// One call of the library, which waits for it and collects the result. In no list.
+    Call,
+}
+
+/// What is asked of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A job.
+    Submit {
+        priority: Priority,
+        background: bool,
+        /// A Unix second.
+        epoch: Option<i64>,
+        reducer: Option<Box<CStr>>,
+    },
+    /// How the job with the task's handle stands.
+    Status,
+    /// How the job with the task's unique stands.
+    StatusByUnique,
+}
+
+impl Request {
+    /// True where nothing is reported but that the server has the job.
+    pub(crate) const fn is_background(&self) -> bool {
+        matches!(self, Self::Submit { background: true, .. } | Self::Submit { epoch: Some(_), .. })
     }
 }
 
@@ -94,12 +131,22 @@ pub struct Task {
     pub(crate) client: *mut Client,
     pub(crate) id: TaskId,
     pub(crate) state: State,
+    pub(crate) role: Role,
+    pub(crate) request: Request,
+    /// Somebody may wait for it: it has not ended, and its connection has not been lost.
+    pub(crate) is_counted: bool,
+    /// The pausing callbacks have paused for the event that is being told.
+    pub(crate) has_paused: bool,
+    /// Its data is read with gearman_task_recv_data().
+    pub(crate) is_unbuffered: bool,
     pub(crate) actions: gearman_actions_t,
     pub(crate) context: *mut c_void,
     /// What has become of it; [`UNKNOWN_STATE`] until it is over.
     pub(crate) outcome: gearman_return_t,
     pub(crate) function: Box<CStr>,
     pub(crate) unique: Box<CStr>,
+    /// What goes out; empty again when it is on its way.
+    pub(crate) workload: Bytes,
     pub(crate) handle: Handle,
     pub(crate) is_known: bool,
     pub(crate) is_running: bool,
@@ -108,7 +155,11 @@ pub struct Task {
     pub(crate) client_count: u32,
     /// What the packet that is being reported brought.
     pub(crate) data: Option<Bytes>,
+    /// How much of it gearman_task_recv_data() has given.
+    pub(crate) read: usize,
     pub(crate) exception: Option<Bytes>,
+    /// All data so far, where the role is one that collects it.
+    pub(crate) result: Option<gearman_result_st>,
 }
 
 impl Default for Task {
@@ -119,11 +170,17 @@ impl Default for Task {
             client: null_mut(),
             id: TaskId::NONE,
             state: State::New,
+            role: Role::Added,
+            request: Request::Status,
+            is_counted: false,
+            has_paused: false,
+            is_unbuffered: false,
             actions: gearman_actions_t::default(),
             context: null_mut(),
             outcome: UNKNOWN_STATE,
             function: Box::default(),
             unique: Box::default(),
+            workload: Bytes::new(),
             handle: Handle::default(),
             is_known: false,
             is_running: false,
@@ -131,7 +188,9 @@ impl Default for Task {
             denominator: 0,
             client_count: 0,
             data: None,
+            read: 0,
             exception: None,
+            result: None,
         }
     }
 }
@@ -154,33 +213,12 @@ impl Task {
             (*task).shell
         }
     }
-}
 
-/// The task behind a handle; `None` for NULL and for a handle that has been freed.
-///
-/// # Safety
-/// `task` is NULL or a handle that this library has initialised; the reference is dropped before anything of the program runs.
-unsafe fn task<'a>(task: *const gearman_task_st) -> Option<&'a Task> {
-    // SAFETY: the caller's promise.
-    unsafe { task.as_ref()?._impl.as_ref() }
-}
-
-/// The pointer that the program gave when it added the task, or with gearman_task_set_context(); NULL without one.
-///
-/// # Safety
-/// `task` is NULL or a task of this library.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gearman_task_context(task: *const gearman_task_st) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    unsafe { self::task(task) }.map_or(null_mut(), |task| task.context)
-}
-
-/// The job's handle; empty until the server has told it. Lives as long as the task.
-///
-/// # Safety
-/// As for gearman_task_context().
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn gearman_task_job_handle(task: *const gearman_task_st) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { self::task(task) }.map_or(null(), |task| task.handle.as_ptr())
+    /// Takes the object away from a handle that is memory of the program: freeing that again does nothing.
+    pub(crate) fn unbind(&mut self) {
+        if !self.shell.is_null() && self.shell != &raw mut self.own {
+            // SAFETY: the program keeps the memory of a task until the task has been freed.
+            unsafe { (*self.shell)._impl = null_mut() };
+        }
+    }
 }
