@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use lineshaft::Result;
 use lineshaft::net::{Address, Connection as Link};
 use lineshaft::protocol::{Decoder, Limits, OutBuf, Request, Response, ResponseStep};
+use lineshaft::{Error, ErrorKind, Result};
 
 /// The largest packet that is taken from a server, in bytes.
 const MAX_PACKET: usize = 1 << 30;
@@ -28,6 +28,8 @@ pub(crate) struct Greeting {
     pub(crate) identifier: Option<Box<[u8]>>,
     /// Options that a server has taken before, each once.
     pub(crate) options: Vec<Box<[u8]>>,
+    /// The program wants TLS.
+    pub(crate) tls: bool,
 }
 
 /// One server. `P` is what a client or a worker knows about the conversation.
@@ -76,7 +78,14 @@ impl Line {
     }
 
     /// Opens the connection, or goes on with that: true when it is open. The greeting goes in front of everything.
+    ///
+    /// # Errors
+    /// Those of connecting; and any connection is refused where the program wants TLS, rather than made in the clear.
     pub(crate) fn open(&mut self, greeting: &Greeting) -> Result<bool> {
+        if greeting.tls {
+            let why = "TLS is not supported in this build";
+            return Err(Error::new(ErrorKind::CouldNotConnect, "connect", why));
+        }
         if !self.link.connect()? {
             return Ok(false);
         }

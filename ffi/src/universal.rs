@@ -79,6 +79,7 @@ impl<P: Default> Universal<P> {
             ..Self::default()
         };
         copy.greeting.identifier = self.greeting.identifier.clone();
+        copy.greeting.tls = self.greeting.tls;
         copy.report.log_as(&self.report);
         // libgearman reverses the order here; clients and programs have got used to it.
         copy.connections = self.connections.iter().rev().map(Connection::again).collect();

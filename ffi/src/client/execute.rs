@@ -1,6 +1,6 @@
 //! `gearman_execute`: a task that keeps its result.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
 use lineshaft::types::Priority;
@@ -50,18 +50,20 @@ impl Client {
         Ok(unsafe { self.add(task, null_mut(), what.context) })
     }
 
-    /// Adds a foreground job for the piece of a map job: its reducer, whose name is complete, and the piece.
-    pub(crate) fn add_piece(&mut self, reducer: &CStr, piece: &[u8]) -> Result<(), gearman_return_t> {
-        let (function, workload) = (reducer.to_bytes(), piece);
-        let what = Execution {
+    /// Adds a foreground job for a piece of a map job. The reducer's name is complete: no namespace goes in front of it.
+    pub(crate) fn add_piece(&mut self, reducer: &[u8], piece: &[u8]) -> Result<(), gearman_return_t> {
+        let (function, workload) = (reducer, piece);
+        let namespace = self.universal.namespace.take();
+        let added = self.add_execution(&Execution {
             function,
             unique: &[],
             attributes: None,
             workload,
             context: null_mut(),
             reducer: None,
-        };
-        self.add_execution(&what).map(|_| ())
+        });
+        self.universal.namespace = namespace;
+        added.map(|_| ())
     }
 
     /// The first task, for an aggregator; NULL without tasks.

@@ -31,19 +31,18 @@ pub(crate) struct Flags {
     pub(crate) unbuffered_result: bool,
     pub(crate) free_tasks: bool,
     pub(crate) generate_unique: bool,
-    pub(crate) ssl: bool,
 }
 
 impl Client {
     fn options(&self) -> gearman_client_options_t {
-        let Flags { is_allocated, unbuffered_result, free_tasks, generate_unique, ssl } = self.flags;
+        let Flags { is_allocated, unbuffered_result, free_tasks, generate_unique } = self.flags;
         [
             (is_allocated, ALLOCATED),
             (self.universal.non_blocking, NON_BLOCKING),
             (unbuffered_result, UNBUFFERED_RESULT),
             (free_tasks, FREE_TASKS),
             (generate_unique, GENERATE_UNIQUE),
-            (ssl, SSL),
+            (self.universal.greeting.tls, SSL),
             (self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ]
         .into_iter()
@@ -57,7 +56,7 @@ impl Client {
             (&mut self.flags.unbuffered_result, UNBUFFERED_RESULT),
             (&mut self.flags.free_tasks, FREE_TASKS),
             (&mut self.flags.generate_unique, GENERATE_UNIQUE),
-            (&mut self.flags.ssl, SSL),
+            (&mut self.universal.greeting.tls, SSL),
             (&mut self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ];
         for (place, bit) in places {
