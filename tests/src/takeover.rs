@@ -19,12 +19,15 @@ pub struct Abilities {
     pub blanks: bool,
 }
 
+/// Function, unique, priority, time, workload.
+type Row<'a> = (&'a [u8], &'a [u8], Priority, u64, &'a [u8]);
+
 /// Jobs of all kinds; no two of them have the same function and unique. Their numbers say nothing.
 pub fn jobs(abilities: Abilities) -> Vec<Job> {
     let all: Vec<u8> = (0..=255).collect();
     let long = vec![b'l'; 63];
     let large = vec![b'x'; 200_000];
-    let mut list: Vec<(&[u8], &[u8], Priority, u64, &[u8])> = vec![
+    let mut list: Vec<Row<'_>> = vec![
         (b"resize", b"u1", Priority::High, 0, b"plain"),
         (b"resize", b"u2", Priority::Normal, 0, b"a\0b\0\0c"),
         (b"resize", b"u3", Priority::Low, 0, b""),
@@ -49,7 +52,7 @@ pub fn jobs(abilities: Abilities) -> Vec<Job> {
     if abilities.blanks {
         list.push((b"two words", b" u ", Priority::High, 0, b"blanks"));
     }
-    let job = |(function, unique, priority, due, workload): (&[u8], &[u8], _, _, &[u8])| Job {
+    let job = |(function, unique, priority, due, workload): Row<'_>| Job {
         number: 0,
         function: function.into(),
         unique: unique.into(),
