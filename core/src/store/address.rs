@@ -18,6 +18,11 @@ type Open = fn(&Address<'_>) -> Result<Box<dyn Store>, StoreError>;
 
 /// The kinds that this build has.
 const OPEN: &[(&str, Open)] = &[
+    #[cfg(feature = "net")]
+    ("log", |address| {
+        let [] = address.settings([])?;
+        Ok(Box::new(super::Log::open(super::LogSettings::at(address.place))?))
+    }),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::open_address),
 ];

@@ -6,6 +6,8 @@
 mod address;
 mod batch;
 mod error;
+#[cfg(feature = "net")]
+pub mod log;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -15,6 +17,8 @@ use std::time::Duration;
 pub use address::open;
 pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
+#[cfg(feature = "net")]
+pub use log::{Log, LogSettings};
 pub use record::{Change, RecordError, StoredJob};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteSettings};

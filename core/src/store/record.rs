@@ -87,6 +87,32 @@ const COUNTER: u8 = 4;
 const HAS_REDUCER: u8 = 1;
 const HAS_CRON: u8 = 2;
 
+/// What a record is about, without the rest of it.
+#[cfg(feature = "net")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Add,
+    End,
+    Returned,
+    Counter,
+}
+
+#[cfg(feature = "net")]
+impl Kind {
+    /// Kind and number of a record, which may lack its workload.
+    pub(super) fn of(record: &[u8]) -> Option<(Self, u64)> {
+        let (kind, rest) = record.split_first()?;
+        let kind = match *kind {
+            ADD => Self::Add,
+            END => Self::End,
+            RETURNED => Self::Returned,
+            COUNTER => Self::Counter,
+            _ => return None,
+        };
+        Some((kind, take_u64(&mut &*rest).ok()?))
+    }
+}
+
 impl<'a> Change<'a> {
     /// The number it is about.
     pub const fn number(&self) -> u64 {

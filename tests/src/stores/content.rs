@@ -217,6 +217,8 @@ impl<'a> Opened<'a> {
         self.store = Some(store);
         ensure!(ended_with_counter, "no counter at the end of the replay");
         self.compare(&found)?;
+        // Ended ones may be told as well.
+        order.retain(|number| found.jobs.contains_key(number));
         schedules_come_first(&order, &found)?;
         Ok(order)
     }

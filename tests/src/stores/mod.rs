@@ -3,6 +3,7 @@
 mod body;
 mod content;
 mod faulty;
+mod log;
 mod memory;
 mod property;
 mod sqlite;
@@ -38,5 +39,9 @@ pub trait Subject: Send + Sync {
 pub type Make = fn() -> Result<Box<dyn Subject>>;
 
 /// Every store, by the name of its tests.
-pub const SUBJECTS: &[(&str, Make)] =
-    &[("memory", || Ok(Box::new(Memory::default()))), ("sqlite", sqlite::subject)];
+pub const SUBJECTS: &[(&str, Make)] = &[
+    ("memory", || Ok(Box::new(Memory::default()))),
+    ("log", || Ok(Box::new(log::Folder::new(64 << 20)?))),
+    ("log_in_small_segments", || Ok(Box::new(log::Folder::new(64 << 10)?))),
+    ("sqlite", sqlite::subject),
+];

@@ -1,0 +1,77 @@
+//! A piece of a file in memory, which moves on.
+
+use std::io;
+
+use super::files::File;
+
+/// What is read from a file at once, in bytes. A batch that is longer makes the window as long.
+const READ: usize = 1 << 20;
+
+/// The bytes of a file from a place on.
+pub(super) struct Window<F> {
+    file: F,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Where in the file `start` is.
+    offset: u64,
+    /// Where reading ends, sooner or at the end of the file.
+    limit: u64,
+    /// Where reading from the file has come to its end, whatever `limit` says.
+    ended: bool,
+}
+
+impl<F: File> Window<F> {
+    /// The file from its beginning to `limit`.
+    pub(super) fn new(file: F, limit: u64) -> Self {
+        Self { file, bytes: Vec::new(), start: 0, end: 0, offset: 0, limit, ended: false }
+    }
+
+    /// Where it begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes that there may be from here on.
+    pub(super) fn room(&self) -> u64 {
+        self.limit - self.offset
+    }
+
+    /// What is in memory; [`Window::need`] makes it more.
+    pub(super) fn here(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The bytes from here on, at least so many unless the file ends before.
+    pub(super) fn need(&mut self, bytes: usize) -> io::Result<&[u8]> {
+        while self.end - self.start < bytes && !self.ended {
+            self.read_more(bytes)?;
+        }
+        Ok(self.here())
+    }
+
+    fn read_more(&mut self, wanted: usize) -> io::Result<()> {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        // `wanted` comes from a file: there is memory for what was read, not for what a damaged length says.
+        let len = wanted.min(self.end + READ).max(READ);
+        if self.bytes.len() < len {
+            self.bytes.resize(len, 0);
+        }
+        let left = self.limit - self.offset - self.end as u64;
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(self.bytes.len() - self.end);
+        let read = self.file.read(&mut self.bytes[self.end..self.end + most])?;
+        self.end += read;
+        self.ended = read == 0;
+        Ok(())
+    }
+
+    /// Moves on by so many of the bytes that are here.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.offset += bytes as u64;
+    }
+}
