@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod place;
 pub mod program;
 pub mod server;
+pub mod servers;
 pub mod soak;
 pub mod stores;
 pub mod takeover;

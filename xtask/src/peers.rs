@@ -16,7 +16,7 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 7] = [
+const PACKAGES: [Package; 11] = [
     Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
     Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },
     Package { name: "g++", probe: Probe::File("/usr/bin/c++") },
@@ -26,6 +26,10 @@ const PACKAGES: [Package; 7] = [
         name: "libgearman-client-perl",
         probe: Probe::Run(&["perl", "-MGearman::Worker", "-MGearman::Client", "-e1"]),
     },
+    Package { name: "redis-server", probe: Probe::File("/usr/bin/redis-server") },
+    Package { name: "redis-tools", probe: Probe::File("/usr/bin/redis-cli") },
+    Package { name: "memcached", probe: Probe::File("/usr/bin/memcached") },
+    Package { name: "tokyocabinet-bin", probe: Probe::File("/usr/bin/tchmgr") },
     Package { name: "python3-venv", probe: Probe::Run(&["python3", "-c", "import ensurepip, venv"]) },
 ];
 

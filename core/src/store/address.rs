@@ -25,6 +25,8 @@ const OPEN: &[(&str, Open)] = &[
     }),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::open_address),
+    #[cfg(feature = "redis")]
+    ("redis", super::Redis::open_address),
 ];
 
 /// Opens the store at `address`, and makes it where there is none: its kind, a colon, its place, and for some kinds settings
@@ -69,7 +71,7 @@ pub(super) struct Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    fn parse(whole: &'a str) -> Result<Self, StoreError> {
+    pub(super) fn parse(whole: &'a str) -> Result<Self, StoreError> {
         // What is no address at all may still be a password: it is not printed.
         let (kind, rest) = whole.split_once(':').ok_or_else(|| {
             let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();

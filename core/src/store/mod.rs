@@ -8,7 +8,11 @@ mod batch;
 mod error;
 #[cfg(feature = "net")]
 pub mod log;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod names;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -20,6 +24,8 @@ pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "net")]
 pub use log::{Log, LogSettings};
 pub use record::{Change, RecordError, StoredJob};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisSettings};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteSettings};
 

@@ -6,7 +6,9 @@ mod faulty;
 mod log;
 mod memory;
 mod property;
+mod redis;
 mod sqlite;
+mod steps;
 
 use anyhow::Result;
 use lineshaft::store::{Store, StoreError};
@@ -15,6 +17,7 @@ pub use body::{CASES, Case};
 pub use content::{Content, Job, Opened};
 pub use faulty::{FAULTS, Fault, Faulty};
 pub use memory::Memory;
+pub use steps::{add, content, end, fails, numbers};
 
 /// A place for a store, empty at first, that goes away when this is dropped.
 pub trait Subject: Send + Sync {
@@ -39,9 +42,14 @@ pub trait Subject: Send + Sync {
 pub type Make = fn() -> Result<Box<dyn Subject>>;
 
 /// Every store, by the name of its tests.
+<<<<<<< HEAD
 pub const SUBJECTS: &[(&str, Make)] = &[
     ("memory", || Ok(Box::new(Memory::default()))),
     ("log", || Ok(Box::new(log::Folder::new(64 << 20)?))),
     ("log_in_small_segments", || Ok(Box::new(log::Folder::new(64 << 10)?))),
     ("sqlite", sqlite::subject),
 ];
+=======
+pub const SUBJECTS: &[(&str, Make)] =
+    &[("memory", || Ok(Box::new(Memory::default()))), ("redis", redis::subject), ("sqlite", sqlite::subject)];
+>>>>>>> 624a230 (Redis as a store)

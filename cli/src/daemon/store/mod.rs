@@ -1,5 +1,6 @@
 //! Where the daemon keeps background jobs: `--store` in our words, `--queue-type` and its options in gearmand's.
 
+mod redis;
 mod sqlite;
 
 use std::ffi::OsString;
@@ -19,7 +20,7 @@ pub(super) type Open = Box<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send
 type Read = fn(&Choices) -> Result<Open, Refusal>;
 
 /// The kinds that `--queue-type` names, beside `builtin` and `log`.
-const QUEUES: &[(&str, Read)] = &[("libsqlite3", sqlite::read)];
+const QUEUES: &[(&str, Read)] = &[("libsqlite3", sqlite::read), ("redis", redis::read)];
 
 /// gearmand's queues that are not served from, and what to do instead.
 const NOT_SERVED: &[(&str, &str)] = &[

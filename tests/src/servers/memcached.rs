@@ -1,0 +1,85 @@
+//! Debian's memcached.
+
+use anyhow::{Context, Result};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use super::{Kind, Process};
+
+const KIND: Kind = Kind { command, ready };
+
+/// A running memcached.
+#[derive(Debug)]
+pub struct MemcachedServer(Process);
+
+impl MemcachedServer {
+    /// Starts one; `more` are options as on its command line.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(more: &[&str]) -> Result<Self> {
+        Process::start(&KIND, more).map(Self)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// The address of a store in it.
+    pub fn address(&self) -> String {
+        format!("memcached://127.0.0.1:{}", self.0.port)
+    }
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.0.kill()
+    }
+
+    /// Starts it again on the same port. It has lost everything.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.0.start_again()
+    }
+
+    /// Sends `command` with its line end, and answers everything up to a line that is `last`.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub fn ask(&self, command: &str, last: &str) -> Result<Vec<String>> {
+        lines(self.port(), command, last).with_context(|| format!("memcached: {command:?}"))
+    }
+}
+
+fn lines(port: u16, command: &str, last: &str) -> Result<Vec<String>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.write_all(command.as_bytes())?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(stream).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned();
+        let done = line.starts_with(last);
+        lines.push(line);
+        if done {
+            return Ok(lines);
+        }
+    }
+    anyhow::bail!("the connection ended after {lines:?}")
+}
+
+fn command(port: u16, _folder: &Path) -> Command {
+    let mut command = Command::new("memcached");
+    // The user counts only where root starts it.
+    command.args(["-u", "root", "-U", "0", "-l", "127.0.0.1", "-p", &port.to_string()]);
+    command
+}
+
+fn ready(port: u16) -> bool {
+    lines(port, "version\r\n", "VERSION").is_ok()
+}

@@ -1,0 +1,107 @@
+//! Other people's database servers as child processes: on free loopback ports, each with a temporary folder of its own.
+
+mod memcached;
+mod redis;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+use crate::clock::{PATIENCE, poll};
+use crate::server::free_port;
+
+pub use memcached::MemcachedServer;
+pub use redis::RedisServer;
+
+/// How a server is started and seen to work.
+#[derive(Debug)]
+struct Kind {
+    /// The command, all but its standard streams.
+    command: fn(port: u16, folder: &Path) -> Command,
+    /// Whether it answers.
+    ready: fn(port: u16) -> bool,
+}
+
+/// A server that can be killed and started again on the same port and folder. Dropping it kills it.
+#[derive(Debug)]
+struct Process {
+    kind: &'static Kind,
+    /// Arguments beside those of its kind.
+    more: Vec<String>,
+    port: u16,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    fn start(kind: &'static Kind, more: &[&str]) -> Result<Self> {
+        let more: Vec<String> = more.iter().map(|&arg| arg.to_owned()).collect();
+        // Between our look for a free port and the server's bind somebody else may take it: then once more.
+        let mut attempts = 0;
+        loop {
+            let folder = tempfile::tempdir().context("a temporary folder")?;
+            let port = free_port()?;
+            let child = launch(kind, port, folder.path(), &more)?;
+            let mut process = Self { kind, more: more.clone(), port, child, folder };
+            attempts += 1;
+            match process.wait_ready() {
+                Err(error) if attempts == 3 => return Err(error),
+                Err(_) => {}
+                Ok(()) => return Ok(process),
+            }
+        }
+    }
+
+    /// Kills it, as `kill -9` does.
+    fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("kill")?;
+        self.child.wait().map(drop).context("wait")
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(pid, signal).with_context(|| format!("signal {signal:?}"))
+    }
+
+    /// Starts it again after it has ended.
+    fn start_again(&mut self) -> Result<()> {
+        self.child = launch(self.kind, self.port, self.folder.path(), &self.more)?;
+        self.wait_ready()
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let ready = poll(PATIENCE, || match self.child.try_wait() {
+            Ok(None) => (self.kind.ready)(self.port).then_some(Ok(())),
+            Ok(Some(status)) => Some(Err(anyhow::anyhow!("it ended with {status}:\n{}", self.said()))),
+            Err(error) => Some(Err(error.into())),
+        });
+        match ready {
+            Some(outcome) => outcome,
+            None => bail!("nothing answers on port {}:\n{}", self.port, self.said()),
+        }
+    }
+
+    fn said(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended before; nothing is left to do then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn launch(kind: &Kind, port: u16, folder: &Path, more: &[String]) -> Result<Child> {
+    let output = File::create(folder.join("output")).context("the server's output file")?;
+    let mut command = (kind.command)(port, folder);
+    command.args(more).current_dir(folder).stdin(Stdio::null());
+    command.stdout(output.try_clone().context("the server's output file")?).stderr(output);
+    command.spawn().with_context(|| format!("{:?}: is its Debian package installed?", command.get_program()))
+}
