@@ -16,6 +16,7 @@
 pub mod abi;
 mod actions;
 mod allocator;
+mod broker;
 mod client;
 mod connection;
 mod job;

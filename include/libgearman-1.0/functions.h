@@ -7,8 +7,8 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Sets the function that is there for a task whose workload is not known when it is added. gearman_client_add_task() makes no such task: it is never called. Tasks that
- exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+ Sets the function that is there for tasks whose workload is not known when they are added. gearman_client_add_task()
+ makes no such task, so it is never called.
  */
 GEARMAN_API
 void gearman_client_set_workload_fn(gearman_client_st *client,
@@ -839,5 +839,5 @@ GEARMAN_API
 const char *gearman_verbose_name(gearman_verbose_t verbose);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif

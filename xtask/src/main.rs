@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod generate;
+mod install_c;
+mod man;
 mod node;
 mod peers;
 mod python;
@@ -23,6 +25,7 @@ usage: cargo xtask <command>
   test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
   generate          the C header that is made from ffi/src
+  install-c ...     the C library, its headers and man pages: --prefix DIR [--profile NAME]
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand`)
   bench node ...    the Node.js package beside npm gearman and BullMQ on Redis
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Some("check") => check::run(&workspace),
         Some("test") => test::run(&workspace, &rest),
         Some("generate") => generate::run(&workspace),
+        Some("install-c") => install_c::run(&workspace, &rest),
         Some("vectors") => vectors::run(&workspace, &rest),
         Some("bench") => bench::run(&workspace, &rest),
         Some("fuzz") => test::fuzz(&workspace, seconds(&rest)?),

@@ -5,8 +5,8 @@ use crate::abi::{
     gearman_actions_t, gearman_client_st, gearman_context_free_callback, gearman_task_callback,
 };
 
-/// Sets the function that is there for a task whose workload is not known when it is added. gearman_client_add_task() makes no such task: it is never called. Tasks that
-/// exist already keep theirs. Whatever it answers but GEARMAN_SUCCESS ends gearman_client_run_tasks().
+/// Sets the function that is there for tasks whose workload is not known when they are added. gearman_client_add_task()
+/// makes no such task, so it is never called.
 ///
 /// # Safety
 /// `client` is NULL or a client of this library.
