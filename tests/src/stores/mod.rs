@@ -42,14 +42,10 @@ pub trait Subject: Send + Sync {
 pub type Make = fn() -> Result<Box<dyn Subject>>;
 
 /// Every store, by the name of its tests.
-<<<<<<< HEAD
 pub const SUBJECTS: &[(&str, Make)] = &[
     ("memory", || Ok(Box::new(Memory::default()))),
     ("log", || Ok(Box::new(log::Folder::new(64 << 20)?))),
     ("log_in_small_segments", || Ok(Box::new(log::Folder::new(64 << 10)?))),
+    ("redis", redis::subject),
     ("sqlite", sqlite::subject),
 ];
-=======
-pub const SUBJECTS: &[(&str, Make)] =
-    &[("memory", || Ok(Box::new(Memory::default()))), ("redis", redis::subject), ("sqlite", sqlite::subject)];
->>>>>>> 624a230 (Redis as a store)
