@@ -1,6 +1,7 @@
 //! One server of a client or worker, and the connection to it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lineshaft::net::{Address, Connection as Link};
@@ -167,6 +168,11 @@ impl Line {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Closes the connection for good, after what has been sent has reached the server.
+    pub(crate) fn finish(&mut self, patience: Duration) {
+        self.link.finish(patience);
     }
 
     /// Closes the connection. What was under way on it is its owner's to end.

@@ -132,11 +132,13 @@ impl Connection {
         self.state = State::Closed;
     }
 
-    /// Closes the connection after what has been sent has reached the server, which may take up to `patience`.
-    pub fn finish(&mut self, patience: impl Fn() -> Duration) {
+    /// Closes the connection after what has been sent has reached the server, which may take up to `patience`. A socket that
+    /// is closed with something unread in it may throw away what it has not delivered.
+    pub fn finish(&mut self, patience: Duration) {
         if let State::Open(wire) = std::mem::replace(&mut self.state, State::Closed) {
+            let clock = Clock::new();
             // Whoever ends a connection has nobody left to tell.
-            let _ = wire.close(patience);
+            let _ = wire.close(|| patience.saturating_sub(clock.now()));
         }
     }
 
@@ -284,6 +286,22 @@ mod tests {
         assert!(connection.is_closed());
         assert_eq!(wait([&connection].into_iter(), None, None).unwrap(), Woken::Nothing);
         assert_eq!(connection.fill().unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+
+    #[test]
+    fn what_was_sent_arrives_though_nobody_reads_the_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut connection = open(&listener);
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"an answer that stays unread").unwrap();
+        connection.send(&[Request::PreSleep]);
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            server.read_to_end(&mut all).map(|_| all)
+        });
+        connection.finish(Duration::from_secs(10));
+        assert_eq!(reader.join().unwrap().unwrap().len(), 12);
+        assert!(connection.is_closed());
     }
 
     #[test]

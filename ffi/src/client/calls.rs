@@ -55,7 +55,8 @@ impl Client {
         let mut sent = self.send_now(id, workload);
         if sent.is_ok() && self.universal.non_blocking {
             // Nobody looks at the answer: what counts is that the server gets it.
-            sent = self.flush_now().and_then(|()| Err(self.universal.report.note(IO_WAIT)));
+            sent = self.flush_now().and_then(|()| self.take_stray_answers());
+            sent = sent.and_then(|()| Err(self.universal.report.note(IO_WAIT)));
         }
         if let Err(code) = sent {
             self.remove(id);

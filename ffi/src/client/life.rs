@@ -1,11 +1,15 @@
 //! How clients come and go.
 
 use std::ptr::null_mut;
+use std::time::Duration;
 
 use super::drive::free_all;
 use super::{Client, inner};
 use crate::abi::{HandleOptions, gearman_client_st};
 use crate::panic::fence;
+
+/// How long a server may take in what it has been sent while the client is being freed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Makes a client. `client` NULL lets the library allocate it; otherwise it is memory of the program, which need not be
 /// cleared. Either way gearman_client_free() ends it.
@@ -67,6 +71,15 @@ pub unsafe extern "C" fn gearman_client_clone(
 }
 
 impl Client {
+    /// Lets jobs that nobody has waited for reach their servers.
+    fn farewell(&mut self) {
+        for connection in &mut self.universal.connections {
+            if connection.peer.owed() > 0 {
+                connection.line.finish(FAREWELL);
+            }
+        }
+    }
+
     /// See gearman_client_clone().
     fn copy(&self) -> Self {
         Self {
@@ -94,6 +107,7 @@ pub unsafe extern "C-unwind" fn gearman_client_free(client: *mut gearman_client_
     // SAFETY: made from a box by `install`, and forgotten by the handle before anything can look at it again.
     unsafe {
         free_all(object);
+        fence((), || (*object).farewell());
         fence((), || {
             (*client)._impl = null_mut();
             (*client).options.is_initialized = false;

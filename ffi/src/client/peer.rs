@@ -54,6 +54,11 @@ impl Peer {
         self.due.remove(at).map(Due::task)
     }
 
+    /// How many answers the server owes.
+    pub(crate) fn owed(&self) -> usize {
+        self.due.len()
+    }
+
     /// True where nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.due.is_empty() && self.jobs.is_empty()

@@ -45,9 +45,14 @@ pub(crate) fn take(
             let number = from_name(code);
             let why = format!("{}: {}", code.escape_ascii(), text.escape_ascii());
             report.record("server", number, &why);
-            if let Some(task) = peer.answered(|_| true).and_then(|id| tasks.get_mut(id)) {
-                (task.state, task.outcome) = (State::Finished, number);
-                uncount(task, under_way);
+            match peer.answered(|_| true).map(|id| tasks.get_mut(id)) {
+                Some(Some(task)) => {
+                    (task.state, task.outcome) = (State::Finished, number);
+                    uncount(task, under_way);
+                }
+                // Of a job that nobody waits for.
+                Some(None) => return Ok(()),
+                None => {}
             }
             return Err(number);
         }

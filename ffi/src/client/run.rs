@@ -18,6 +18,9 @@ use crate::universal::Waited;
 /// Bytes that may wait for one server to take them before no more tasks are sent to it.
 const MAX_UNSENT: usize = 256 << 10;
 
+/// Answers that may pile up, unread, of jobs that nobody waits for.
+const MAX_STRAY: usize = 64;
+
 /// What happened to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -170,6 +173,14 @@ impl Client {
             self.flush()?;
             // A server that does not read before it is read from.
             self.fill()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has come where a program sends jobs and never looks at the answers.
+    pub(crate) fn take_stray_answers(&mut self) -> Result<(), gearman_return_t> {
+        if self.universal.connections.iter().any(|it| it.peer.owed() >= MAX_STRAY) && self.fill()? {
+            self.read_packets()?;
         }
         Ok(())
     }
