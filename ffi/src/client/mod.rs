@@ -15,6 +15,8 @@ mod servers;
 mod task;
 mod task_access;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::ptr::null_mut;
