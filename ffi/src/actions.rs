@@ -1,7 +1,5 @@
 //! The one function with a C++ name.
 
-use std::ptr::null_mut;
-
 use crate::abi::{gearman_actions_t, gearman_return_t, gearman_task_st};
 use crate::client::pause_once;
 use crate::panic::fence;

@@ -52,6 +52,11 @@ impl Allocator {
         }
     }
 
+    /// True where the program wants to hold payloads in memory of its own.
+    pub(crate) const fn is_custom(self) -> bool {
+        self.malloc.is_some()
+    }
+
     /// Memory for `size` bytes; NULL where there is none. The program's function may leave by `longjmp`: hold nothing.
     ///
     /// # Safety

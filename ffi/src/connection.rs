@@ -49,8 +49,8 @@ impl<P: Default> Connection<P> {
     }
 
     /// Another connection to the same server, not open.
-    pub(crate) fn again(&self) -> Self {
-        Self::new(self.host.clone(), self.port, self.line.link.address().clone())
+    pub(crate) fn again<Q: Default>(&self) -> Connection<Q> {
+        Connection::new(self.host.clone(), self.port, self.line.link.address().clone())
     }
 }
 
@@ -59,6 +59,8 @@ impl<P: Default> Connection<P> {
 pub(crate) struct Line {
     link: Link,
     greeted: bool,
+    /// How often the connection has been opened.
+    session: u64,
     /// Answers to options of the greeting, which nobody waits for.
     options_due: usize,
     /// Packets that came while something else was waited for, oldest first.
@@ -67,7 +69,13 @@ pub(crate) struct Line {
 
 impl Line {
     fn new(address: Address) -> Self {
-        Self { link: Link::new(address, limits()), greeted: false, options_due: 0, kept: VecDeque::new() }
+        Self {
+            link: Link::new(address, limits()),
+            greeted: false,
+            session: 0,
+            options_due: 0,
+            kept: VecDeque::new(),
+        }
     }
 
     pub(crate) const fn link(&self) -> &Link {
@@ -76,6 +84,21 @@ impl Line {
 
     pub(crate) const fn is_open(&self) -> bool {
         self.link.is_open()
+    }
+
+    /// True where nothing is open and nothing is being opened.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.link.is_closed()
+    }
+
+    /// Tells one conversation from the next: how often the connection has been opened.
+    pub(crate) const fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// True where packets are kept for [`Line::next`], of which no socket tells.
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// Opens the connection, or goes on with that: true when it is open. The greeting goes in front of everything.
@@ -91,6 +114,7 @@ impl Line {
             return Ok(false);
         }
         if !std::mem::replace(&mut self.greeted, true) {
+            self.session += 1;
             if let Some(id) = &greeting.identifier {
                 self.link.send(&[Request::SetClientId { id }]);
             }

@@ -10,8 +10,6 @@
 #![allow(non_camel_case_types, reason = "the names are libgearman's")]
 #![allow(improper_ctypes_definitions, reason = "what stands behind a handle is nobody's but this library's")]
 #![allow(unreachable_pub, reason = "exports are reached from C")]
-// While the library is built by two people: gone when `tests/facts/missing.txt` is.
-#![allow(dead_code, unused_imports)]
 
 pub mod abi;
 mod actions;
@@ -20,6 +18,7 @@ mod broker;
 mod client;
 mod connection;
 mod job;
+mod kill;
 mod panic;
 mod parse;
 mod pointer;

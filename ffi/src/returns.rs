@@ -29,7 +29,6 @@ pub(crate) const NO_REGISTERED_FUNCTION: gearman_return_t = 33;
 pub(crate) const NO_REGISTERED_FUNCTIONS: gearman_return_t = 34;
 pub(crate) const NO_JOBS: gearman_return_t = 35;
 pub(crate) const ECHO_DATA_CORRUPTION: gearman_return_t = 36;
-pub(crate) const NEED_WORKLOAD_FN: gearman_return_t = 37;
 pub(crate) const PAUSE: gearman_return_t = 38;
 pub(crate) const UNKNOWN_STATE: gearman_return_t = 39;
 pub(crate) const UNKNOWN_OPTION: gearman_return_t = 46;
@@ -37,8 +36,6 @@ pub(crate) const TIMEOUT: gearman_return_t = 47;
 pub(crate) const ARGUMENT_TOO_LARGE: gearman_return_t = 48;
 pub(crate) const INVALID_ARGUMENT: gearman_return_t = 49;
 pub(crate) const IN_PROGRESS: gearman_return_t = 50;
-pub(crate) const INVALID_SERVER_OPTION: gearman_return_t = 51;
-pub(crate) const JOB_NOT_FOUND: gearman_return_t = 52;
 pub(crate) const MAX_RETURN: gearman_return_t = 53;
 
 const PREFIX: &[u8] = b"GEARMAN_";
@@ -92,7 +89,7 @@ mod tests {
     fn names_are_those_of_the_codes() {
         assert_eq!(name(SUCCESS), c"GEARMAN_SUCCESS");
         assert_eq!(name(MEMORY_ALLOCATION_FAILURE), c"GEARMAN_MEMORY_ALLOCATION_FAILURE");
-        assert_eq!(name(JOB_NOT_FOUND), c"GEARMAN_JOB_NOT_FOUND");
+        assert_eq!(name(52), c"GEARMAN_JOB_NOT_FOUND");
         assert_eq!(name(54), c"GEARMAN_MAX_RETURN");
         assert_eq!(name(u32::MAX), c"GEARMAN_MAX_RETURN");
         assert_eq!(from_name(b"UNKNOWN_OPTION"), UNKNOWN_OPTION);

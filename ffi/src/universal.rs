@@ -70,13 +70,13 @@ pub(crate) enum Waited {
 
 impl<P: Default> Universal<P> {
     /// A copy for a clone: not its context, its allocators and the options that it has asked servers for.
-    pub(crate) fn copy(&self) -> Self {
-        let mut copy = Self {
+    pub(crate) fn copy<Q: Default>(&self) -> Universal<Q> {
+        let mut copy = Universal::<Q> {
             timeout: self.timeout,
             non_blocking: self.non_blocking,
             stop_wait_on_signal: self.stop_wait_on_signal,
             namespace: self.namespace.clone(),
-            ..Self::default()
+            ..Universal::default()
         };
         copy.greeting.identifier = self.greeting.identifier.clone();
         copy.greeting.tls = self.greeting.tls;
@@ -154,7 +154,7 @@ impl<P: Default> Universal<P> {
         }
     }
 
-    fn wait_for_one(&mut self, at: usize) -> Result<(), gearman_return_t> {
+    pub(crate) fn wait_for_one(&mut self, at: usize) -> Result<(), gearman_return_t> {
         let Self { connections, timeout, stop_wait_on_signal, report, .. } = self;
         match wait(
             connections[at..=at].iter().map(|it| &it.line),
@@ -169,7 +169,7 @@ impl<P: Default> Universal<P> {
     }
 
     /// Closes a connection because of `error`. What was under way on it notices when it is next looked at.
-    fn fail(&mut self, at: usize, error: &lineshaft::Error) -> gearman_return_t {
+    pub(crate) fn fail(&mut self, at: usize, error: &lineshaft::Error) -> gearman_return_t {
         self.connections[at].line.close();
         self.report.error(error)
     }

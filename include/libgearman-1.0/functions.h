@@ -705,6 +705,138 @@ GEARMAN_API
 gearman_result_st *gearman_task_result(gearman_task_st *task);
 
 /*
+ The job's handle. Lives as long as the job, as all that these functions answer does.
+ */
+GEARMAN_API const char *gearman_job_handle(const gearman_job_st *job);
+
+/*
+ The name of the job's function as the server knows it: with its namespace.
+ */
+GEARMAN_API const char *gearman_job_function_name(const gearman_job_st *job);
+
+/*
+ The job's unique; empty where the worker does not ask for uniques.
+ */
+GEARMAN_API const char *gearman_job_unique(const gearman_job_st *job);
+
+/*
+ The workload, without a NUL behind it; NULL where it is empty.
+ */
+GEARMAN_API const void *gearman_job_workload(const gearman_job_st *job);
+
+/*
+ The size of the workload in bytes.
+ */
+GEARMAN_API size_t gearman_job_workload_size(const gearman_job_st *job);
+
+/*
+ Gives the workload away: the program frees it, with free() or with what matches the worker's own allocator. NULL where it is empty
+ or has been taken before. `data_size`, which may be NULL, gets its size.
+ */
+GEARMAN_API
+void *gearman_job_take_workload(gearman_job_st *job,
+                                size_t *data_size);
+
+/*
+ Makes a worker like the one that has the job, as gearman_worker_clone() does; the program frees it with gearman_worker_free().
+ */
+GEARMAN_API
+gearman_worker_st *gearman_job_clone_worker(gearman_job_st *job);
+
+/*
+ A client for jobs of the function's own, with the worker's servers, namespace and timeout. Made at the first call, and freed with
+ the job.
+ */
+GEARMAN_API
+gearman_client_st *gearman_job_use_client(gearman_job_st *job);
+
+/*
+ What went wrong last with the worker that has the job; NULL where nothing has.
+ */
+GEARMAN_API const char *gearman_job_error(gearman_job_st *job);
+
+/*
+ Frees a job that gearman_worker_grab_job() has given. NULL is allowed. A server that has not been told how the job has ended keeps it
+ for this worker.
+ */
+GEARMAN_API
+void gearman_job_free(gearman_job_st *job);
+
+/*
+ Frees all jobs that a worker has.
+ */
+GEARMAN_API void gearman_job_free_all(gearman_worker_st *worker);
+
+/*
+ Sends a piece of the result. In a map job the piece is work: it goes to the reducer, as a job of its own.
+
+ This and the other reports wait until the server has them, whatever the timeout. After the end of the job they answer GEARMAN_SUCCESS
+ and send nothing; GEARMAN_LOST_CONNECTION where the server that gave the job has been lost.
+ */
+GEARMAN_API
+gearman_return_t gearman_job_send_data(gearman_job_st *job,
+                                       const void *data,
+                                       size_t data_size);
+
+/*
+ Sends a warning; see gearman_job_send_data().
+ */
+GEARMAN_API
+gearman_return_t gearman_job_send_warning(gearman_job_st *job,
+                                          const void *warning,
+                                          size_t warning_size);
+
+/*
+ Tells how far the job has come; see gearman_job_send_data().
+ */
+GEARMAN_API
+gearman_return_t gearman_job_send_status(gearman_job_st *job,
+                                         uint32_t numerator,
+                                         uint32_t denominator);
+
+/*
+ Ends the job with the (rest of the) result. GEARMAN_INVALID_ARGUMENT in a map job; see gearman_job_send_data().
+ */
+GEARMAN_API
+gearman_return_t gearman_job_send_complete(gearman_job_st *job,
+                                           const void *result,
+                                           size_t result_size);
+
+/*
+ Ends the job with an exception, which must not be empty: GEARMAN_INVALID_ARGUMENT. See gearman_job_send_data().
+ */
+GEARMAN_API
+gearman_return_t gearman_job_send_exception(gearman_job_st *job,
+                                            const void *exception,
+                                            size_t exception_size);
+
+/*
+ Ends the job without a result. GEARMAN_INVALID_ARGUMENT in a map job; see gearman_job_send_data().
+ */
+GEARMAN_API gearman_return_t gearman_job_send_fail(gearman_job_st *job);
+
+/*
+ Wakes a worker from another thread or from a signal handler.
+
+ From GEARMAN_INTERRUPT on, the worker's calls answer GEARMAN_SHUTDOWN_GRACEFUL; from GEARMAN_KILL or
+ GEARMAN_SIGNAL_KILLWAIT on, GEARMAN_SHUTDOWN. GEARMAN_SIGNAL_CHECK does nothing to the worker. A function that is running is
+ never interrupted. Answers GEARMAN_COULD_NOT_CONNECT where the worker is gone. Allocates nothing and takes no lock.
+ */
+GEARMAN_API
+gearman_return_t gearman_kill(gearman_id_t handle,
+                              gearman_signal_t signal);
+
+/*
+ False where `handle` names no worker: both descriptors are 0 or less.
+ */
+GEARMAN_API bool gearman_id_valid(gearman_id_t handle);
+
+/*
+ A name of no worker: -1 and -1.
+ */
+GEARMAN_API gearman_id_t gearman_id_initialize(void);
+
+/*
  Calls `callback` once for every entry of `servers`, a list of `host` or `host:port` separated by commas, and stops at
  the first that does not answer GEARMAN_SUCCESS.
 
@@ -837,6 +969,324 @@ GEARMAN_API const char *gearman_bugreport(void);
  */
 GEARMAN_API
 const char *gearman_verbose_name(gearman_verbose_t verbose);
+
+/*
+ A function of the second version as an object; as gearman_function_create_v2().
+ */
+GEARMAN_API gearman_function_t gearman_function_create(gearman_function_fn *func);
+
+/*
+ A function of the first version, which gives its result back as memory, as an object for
+ gearman_worker_define_function().
+ */
+GEARMAN_API gearman_function_t gearman_function_create_v1(gearman_worker_fn *func);
+
+/*
+ A function of the second version, which sends its results itself, as an object for gearman_worker_define_function().
+ */
+GEARMAN_API
+gearman_function_t gearman_function_create_v2(gearman_function_fn *func);
+
+/*
+ The first step of map/reduce as an object for gearman_worker_define_function(). What `func` sends with
+ gearman_job_send_data() goes to the reducer that the job names, each piece as a job of its own; `aggregator` puts
+ their results together. Without an aggregator the result is empty.
+ */
+GEARMAN_API
+gearman_function_t gearman_function_create_partition(gearman_function_fn *func,
+                                                     gearman_aggregator_fn *aggregator);
+
+/*
+ Gets one job and leaves it to the program, which frees it with gearman_job_free(). `job` must be NULL.
+
+ NULL where there is none; `ret_ptr`, which may be NULL, then says why: GEARMAN_NO_JOBS, GEARMAN_IO_WAIT for a worker that does
+ not block, GEARMAN_TIMEOUT, GEARMAN_NO_SERVERS, GEARMAN_NO_REGISTERED_FUNCTIONS, GEARMAN_COULD_NOT_CONNECT where no server can be
+ reached, and after gearman_kill() GEARMAN_SHUTDOWN_GRACEFUL or GEARMAN_SHUTDOWN.
+ */
+GEARMAN_API
+gearman_job_st *gearman_worker_grab_job(gearman_worker_st *worker,
+                                        gearman_job_st *job,
+                                        gearman_return_t *ret_ptr);
+
+/*
+ Makes a worker. `worker` NULL lets the library allocate it; otherwise it is memory of the program, which need not be
+ cleared. Either way gearman_worker_free() ends it.
+
+ Adds the servers that the environment variable GEARMAN_SERVERS names, and opens the pipe of gearman_kill(). NULL where a
+ server cannot be added, or there is no memory or descriptor left.
+ */
+GEARMAN_API
+gearman_worker_st *gearman_worker_create(gearman_worker_st *worker);
+
+/*
+ Makes a worker like `from`: with its options but GEARMAN_WORKER_NON_BLOCKING, its servers, functions, timeout, namespace,
+ identifier and log function, but without its context and allocators. The servers come out in reversed order. Without
+ `from` this is gearman_worker_create().
+ */
+GEARMAN_API
+gearman_worker_st *gearman_worker_clone(gearman_worker_st *worker,
+                                        const gearman_worker_st *from);
+
+/*
+ Frees a worker with its functions and all its jobs, and closes its connections: servers give what it has not finished to
+ others. NULL is allowed; a worker in memory of the program may be freed twice, its memory itself is never freed.
+ */
+GEARMAN_API
+void gearman_worker_free(gearman_worker_st *worker);
+
+/*
+ What went wrong last; NULL where nothing has, or for NULL. Stays until the next call with this worker.
+ */
+GEARMAN_API const char *gearman_worker_error(const gearman_worker_st *worker);
+
+/*
+ The system's number of the last error; 0 where it was none of the system's, EINVAL for NULL.
+ */
+GEARMAN_API int gearman_worker_errno(gearman_worker_st *worker);
+
+/*
+ The options that are set, as bits of gearman_worker_options_t; 0 for NULL.
+ */
+GEARMAN_API gearman_worker_options_t gearman_worker_options(const gearman_worker_st *worker);
+
+/*
+ Sets the options in `options` and takes all others back. Without GEARMAN_WORKER_TIMEOUT_RETURN the timeout becomes 10 s.
+ */
+GEARMAN_API
+void gearman_worker_set_options(gearman_worker_st *worker,
+                                gearman_worker_options_t options);
+
+/*
+ Sets the options in `options` and leaves the others as they are. GEARMAN_WORKER_IDENTIFIER gives the worker a name of its
+ own making, where it has none.
+ */
+GEARMAN_API
+void gearman_worker_add_options(gearman_worker_st *worker,
+                                gearman_worker_options_t options);
+
+/*
+ Takes the options in `options` back. Without GEARMAN_WORKER_GRAB_UNIQ or GEARMAN_WORKER_GRAB_ALL jobs come without their
+ uniques; taking GEARMAN_WORKER_TIMEOUT_RETURN back sets the timeout to 10 s.
+ */
+GEARMAN_API
+void gearman_worker_remove_options(gearman_worker_st *worker,
+                                   gearman_worker_options_t options);
+
+/*
+ How long one wait may take, in milliseconds; -1, the default, for no limit. 0 for NULL.
+ */
+GEARMAN_API int gearman_worker_timeout(gearman_worker_st *worker);
+
+/*
+ Sets how long one wait may take, in milliseconds, negative for no limit, and that gearman_worker_work() then answers
+ GEARMAN_TIMEOUT.
+ */
+GEARMAN_API
+void gearman_worker_set_timeout(gearman_worker_st *worker,
+                                int timeout);
+
+/*
+ The program's own pointer; NULL where none has been set.
+ */
+GEARMAN_API void *gearman_worker_context(const gearman_worker_st *worker);
+
+/*
+ Keeps a pointer of the program's, which is neither looked at nor freed.
+ */
+GEARMAN_API void gearman_worker_set_context(gearman_worker_st *worker, void *context);
+
+/*
+ Sets the function that takes the lines of the log whose level is at most `verbose`; NULL for none.
+ */
+GEARMAN_API
+void gearman_worker_set_log_fn(gearman_worker_st *worker,
+                               gearman_log_fn *function,
+                               void *context,
+                               uint32_t verbose);
+
+/*
+ Sets what allocates the memory for workloads; NULL for malloc(). `context` is shared with the function that frees them: the
+ later of both counts.
+ */
+GEARMAN_API
+void gearman_worker_set_workload_malloc_fn(gearman_worker_st *worker,
+                                           gearman_malloc_fn *function,
+                                           void *context);
+
+/*
+ Sets what frees workloads and the results of functions of the first version; NULL for free().
+ */
+GEARMAN_API
+void gearman_worker_set_workload_free_fn(gearman_worker_st *worker,
+                                         gearman_free_fn *function,
+                                         void *context);
+
+/*
+ Sets all four functions of an allocator, or none: then the C library's are used. Answers GEARMAN_FATAL where only some are
+ given.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_set_memory_allocators(gearman_worker_st *worker,
+                                                      gearman_malloc_fn *malloc_fn,
+                                                      gearman_free_fn *free_fn,
+                                                      gearman_realloc_fn *realloc_fn,
+                                                      gearman_calloc_fn *calloc_fn,
+                                                      void *context);
+
+/*
+ Turns TLS on or off from the next connection on. This build has none: a worker that wants it reaches no server.
+ */
+GEARMAN_API
+void gearman_worker_set_ssl(gearman_worker_st *worker,
+                            bool ssl,
+                            const char *_ca_file,
+                            const char *_certificate,
+                            const char *_key_file);
+
+/*
+ The pointer that the client of the pieces has as its context: NULL, unless the aggregator has been given one.
+ */
+GEARMAN_API void *gearman_aggegator_context(gearman_aggregator_st *self_);
+
+/*
+ Announces a function without something to call, for gearman_worker_grab_job(). Servers are told at the next grab.
+
+ With a `timeout` other than 0, servers take a job away from a worker that has had it for so many seconds; the worker itself is not
+ interrupted. GEARMAN_INVALID_ARGUMENT without a name, or where it has more than 512 bytes.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_register(gearman_worker_st *worker,
+                                         const char *function_name,
+                                         uint32_t timeout);
+
+/*
+ Adds a function of the first version, which gives its result back. One of the same name is replaced. Servers are told at the
+ next grab; for `timeout` see gearman_worker_register().
+
+ GEARMAN_INVALID_ARGUMENT without a name or function, or where the name has more than 512 bytes.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_add_function(gearman_worker_st *worker,
+                                             const char *function_name,
+                                             uint32_t timeout,
+                                             gearman_worker_fn *function,
+                                             void *context);
+
+/*
+ Adds a function of any version; see gearman_function_create_v1(), gearman_function_create_v2() and
+ gearman_function_create_partition(). For the rest see gearman_worker_add_function().
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_define_function(gearman_worker_st *worker,
+                                                const char *function_name,
+                                                size_t function_name_length,
+                                                gearman_function_t function,
+                                                uint32_t timeout,
+                                                void *context);
+
+/*
+ Takes a function away; servers are told at the next grab. GEARMAN_NO_REGISTERED_FUNCTION where there is none of that name,
+ GEARMAN_INVALID_ARGUMENT for NULL.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_unregister(gearman_worker_st *worker,
+                                           const char *function_name);
+
+/*
+ Takes all functions away; servers are told at the next grab. GEARMAN_NO_REGISTERED_FUNCTIONS where there is none.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_unregister_all(gearman_worker_st *worker);
+
+/*
+ True where the worker has a function of that name, which is without the namespace.
+ */
+GEARMAN_API
+bool gearman_worker_function_exist(gearman_worker_st *worker,
+                                   const char *function_name,
+                                   size_t function_length);
+
+/*
+ Adds a server, which is asked before those that were added earlier. Its name is looked up now, the connection is made later.
+
+ `host` NULL or empty means localhost, `port` 0 means 4730. Answers GEARMAN_GETADDRINFO where the name has no address.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_add_server(gearman_worker_st *worker,
+                                           const char *host,
+                                           in_port_t port);
+
+/*
+ Adds the servers of a list, `host` or `host:port` separated by commas, up to the first that cannot be added.
+ */
+GEARMAN_API gearman_return_t gearman_worker_add_servers(gearman_worker_st *worker, const char *servers);
+
+/*
+ Closes the connections to all servers and forgets them.
+ */
+GEARMAN_API void gearman_worker_remove_servers(gearman_worker_st *worker);
+
+/*
+ Waits until a server has something to say, up to the timeout.
+
+ Answers GEARMAN_SUCCESS, GEARMAN_TIMEOUT, GEARMAN_NO_ACTIVE_FDS where there is nothing to wait for, and from
+ gearman_kill() on GEARMAN_SHUTDOWN_GRACEFUL or GEARMAN_SHUTDOWN.
+ */
+GEARMAN_API gearman_return_t gearman_worker_wait(gearman_worker_st *worker);
+
+/*
+ Lets every server send a workload back. Answers GEARMAN_ECHO_DATA_CORRUPTION where one sends something else, and
+ GEARMAN_INVALID_ARGUMENT for an empty workload.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_echo(gearman_worker_st *worker,
+                                     const void *workload,
+                                     size_t workload_size);
+
+/*
+ Asks every server for an option, now and with every new connection; true where all take it.
+ */
+GEARMAN_API
+bool gearman_worker_set_server_option(gearman_worker_st *worker,
+                                      const char *option_arg,
+                                      size_t option_arg_size);
+
+/*
+ Sets what stands in front of the names of functions that are added from now on; NULL or an empty text for nothing.
+ */
+GEARMAN_API
+void gearman_worker_set_namespace(gearman_worker_st *worker,
+                                  const char *namespace_key,
+                                  size_t namespace_key_size);
+
+/*
+ What stands in front of the names of functions; NULL for nothing. Stays until it is set anew.
+ */
+GEARMAN_API const char *gearman_worker_namespace(gearman_worker_st *worker);
+
+/*
+ Sets the name that servers show for this worker, now and with every new connection: 1 to 254 printable letters, digits and
+ signs. GEARMAN_INVALID_ARGUMENT or GEARMAN_ARGUMENT_TOO_LARGE otherwise.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_set_identifier(gearman_worker_st *worker,
+                                               const char *id,
+                                               size_t id_size);
+
+/*
+ Names the worker for gearman_kill(). -1 and -1 for NULL.
+ */
+GEARMAN_API gearman_id_t gearman_worker_id(gearman_worker_st *worker);
+
+/*
+ Gets one job, runs its function and tells the server the result; waits for a job as long as the timeout allows.
+
+ Answers GEARMAN_SUCCESS; GEARMAN_TIMEOUT where no job has come in time; what the function itself has answered, where the job has
+ failed or is the last one (GEARMAN_SHUTDOWN); and what gearman_worker_grab_job() answers. After a failed job the next call does
+ nothing.
+ */
+GEARMAN_API
+gearman_return_t gearman_worker_work(gearman_worker_st *worker);
 
 #ifdef __cplusplus
 }

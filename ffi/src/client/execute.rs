@@ -3,8 +3,6 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use lineshaft::types::Priority;
-
 use super::add::{Job, copy, priority};
 use super::drive::drive;
 use super::run::Goal;

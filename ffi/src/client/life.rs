@@ -7,6 +7,7 @@ use super::drive::free_all;
 use super::{Client, inner};
 use crate::abi::{HandleOptions, gearman_client_st};
 use crate::panic::fence;
+use crate::universal::Universal;
 
 /// How long a server may take in what it has been sent while the client is being freed.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -45,6 +46,16 @@ unsafe fn install(shell: *mut gearman_client_st, mut client: Client) -> *mut gea
     // SAFETY: the caller's promise.
     unsafe { shell.write(handle) };
     shell
+}
+
+/// A client with a worker's servers, in their order, and its namespace, timeout and log function. It blocks, as everything that is
+/// called from a worker's function.
+pub(crate) fn client_of<P: Default>(worker: &Universal<P>) -> *mut gearman_client_st {
+    let mut client = Client { universal: worker.copy(), ..Client::default() };
+    client.universal.connections.reverse();
+    client.universal.non_blocking = false;
+    // SAFETY: the library allocates the handle.
+    unsafe { install(null_mut(), client) }
 }
 
 /// Makes a client like `from`: with its options, servers, callbacks, timeout, namespace, identifier and log function, but

@@ -27,6 +27,7 @@ use crate::report::tell;
 use crate::universal::Universal;
 
 pub(crate) use execute::run_all;
+pub(crate) use life::{client_of, gearman_client_free};
 use options::Flags;
 use peer::Peer;
 use run::Delivery;

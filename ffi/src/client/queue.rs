@@ -1,7 +1,7 @@
 //! The functions that add tasks, run them and look after them.
 
 use std::ffi::{c_char, c_void};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use super::add::{Job, copy, priority, submit};
 use super::drive::{drive, free, free_all};

@@ -11,7 +11,7 @@ use crate::allocator::Allocator;
 use crate::panic::fence;
 use crate::pointer::{bytes, put};
 use crate::result::gearman_result_st;
-use crate::returns::{self, INVALID_ARGUMENT, MEMORY_ALLOCATION_FAILURE, SUCCESS, UNKNOWN_STATE};
+use crate::returns::{self, INVALID_ARGUMENT, SUCCESS, UNKNOWN_STATE};
 
 /// The task behind a handle; `None` for NULL and for a handle that has been freed.
 ///
