@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
+use lineshaft_tests::servers;
 use lineshaft_tests::stores::{CASES, FAULTS, Fault, Faulty, SUBJECTS};
 
 fn main() -> Result<()> {
@@ -16,7 +17,9 @@ fn main() -> Result<()> {
     for fault in FAULTS {
         trials.push(Trial::test(format!("found::{fault:?}"), move || failed(is_found(*fault))));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    servers::release();
+    conclusion.exit()
 }
 
 /// With its causes.

@@ -16,7 +16,7 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 11] = [
+const PACKAGES: [Package; 13] = [
     Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
     Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },
     Package { name: "g++", probe: Probe::File("/usr/bin/c++") },
@@ -30,6 +30,8 @@ const PACKAGES: [Package; 11] = [
     Package { name: "redis-tools", probe: Probe::File("/usr/bin/redis-cli") },
     Package { name: "memcached", probe: Probe::File("/usr/bin/memcached") },
     Package { name: "tokyocabinet-bin", probe: Probe::File("/usr/bin/tchmgr") },
+    Package { name: "mariadb-server", probe: Probe::File("/usr/sbin/mariadbd") },
+    Package { name: "postgresql", probe: Probe::Run(&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"]) },
     Package { name: "python3-venv", probe: Probe::Run(&["python3", "-c", "import ensurepip, venv"]) },
 ];
 

@@ -45,9 +45,10 @@ impl Config {
         for (flag, given) in choices.all() {
             let value = match (flag.takes, given) {
                 (Takes::Nothing, given) => if given.is_some() { "yes" } else { "no" }.to_owned(),
-                (_, Some(_)) if flag.long.ends_with("-password") => "(not shown)".to_owned(),
                 (_, Some(given)) => {
-                    given.value.as_ref().map_or_else(String::new, |value| value.display().to_string())
+                    let value = given.value.as_ref().map(|value| value.display().to_string());
+                    let value = value.unwrap_or_default();
+                    if may_hold_a_password(flag.long, &value) { "(not shown)".to_owned() } else { value }
                 }
                 (_, None) => String::new(),
             };
@@ -56,5 +57,34 @@ impl Config {
         }
         table.print(self.json, &mut io::stdout())?;
         Ok(Exit::Done.own())
+    }
+}
+
+/// Options of databases: a password alone, the address of a store, and a connection string in either of its forms.
+fn may_hold_a_password(name: &str, value: &str) -> bool {
+    match name {
+        "store" => value.contains('@'),
+        "libpq-conninfo" => value.contains('@') || value.contains("password"),
+        _ => name.ends_with("-password"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_hold_a_password;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (name, value) in [
+            ("redis-password", "x"),
+            ("store", "mysql://u:x@h/d"),
+            ("libpq-conninfo", "host=h password=x"),
+            ("libpq-conninfo", "postgres://u:x@h/d"),
+        ] {
+            assert!(may_hold_a_password(name, value), "{name} {value}");
+        }
+        for (name, value) in [("store", "log"), ("libpq-conninfo", "host=h"), ("mysql-user", "a@b")] {
+            assert!(!may_hold_a_password(name, value), "{name} {value}");
+        }
     }
 }

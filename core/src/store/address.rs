@@ -23,6 +23,12 @@ const OPEN: &[(&str, Open)] = &[
         let [] = address.settings([])?;
         Ok(Box::new(super::Log::open(super::LogSettings::at(address.place))?))
     }),
+    #[cfg(feature = "postgres")]
+    ("postgres", super::postgres::open),
+    #[cfg(feature = "postgres")]
+    ("postgresql", super::postgres::open),
+    #[cfg(feature = "mysql")]
+    ("mysql", super::mysql::open),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::open_address),
     #[cfg(feature = "redis")]
@@ -36,8 +42,8 @@ const OPEN: &[(&str, Open)] = &[
 /// | --- | --- |
 /// | `log:FOLDER` | our own log, in a folder of its own |
 /// | `sqlite:FILE[?table=NAME]` | SQLite; the table is the one of gearmand's whose jobs are taken over, `gearman_queue` |
-/// | `postgres://USER:PASSWORD@HOST:PORT/DATABASE` | PostgreSQL |
-/// | `mysql://USER:PASSWORD@HOST:PORT/DATABASE` | MySQL or MariaDB |
+/// | `postgres://USER:PASSWORD@HOST:PORT/DATABASE[?table=NAME]` | PostgreSQL; gearmand's table is `queue`; further settings are libpq's |
+/// | `mysql://USER:PASSWORD@HOST:PORT/DATABASE[?table=NAME&socket=FILE]` | MySQL or MariaDB; gearmand's table is `gearman_queue` |
 /// | `redis://USER:PASSWORD@HOST:PORT/NUMBER` | Redis or Valkey |
 /// | `memcached://HOST:PORT,HOST:PORT` | memcached |
 /// | `tokyocabinet:FILE` | a file that gearmand's plug-in for Tokyo Cabinet has written; only read |
@@ -123,6 +129,23 @@ impl<'a> Address<'a> {
         }
         Ok(values)
     }
+
+    /// The whole address without the setting `name`, and the value of that: the others are somebody else's.
+    ///
+    /// # Errors
+    /// As of [`Address::settings`], of this one alone.
+    #[cfg(feature = "postgres")]
+    pub(super) fn without(&self, name: &str) -> Result<(String, Option<String>), StoreError> {
+        let (own, others): (Vec<&str>, Vec<&str>) = self
+            .settings
+            .split('&')
+            .filter(|setting| !setting.is_empty())
+            .partition(|setting| setting.split('=').next() == Some(name));
+        let own = Address { settings: &own.join("&"), ..*self }.settings([name])?;
+        let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+        let [value] = own;
+        Ok((format!("{}:{}{rest}", self.kind, self.place), value))
+    }
 }
 
 fn settings(text: String) -> StoreError {
@@ -190,6 +213,16 @@ mod tests {
         for bad in ["x:/p?tabel=a", "x:/p?table=a&table=a", "x:/p?table=%ff"] {
             let text = settings(bad).expect_err(bad).to_string();
             assert!(text.contains("tab") && text.contains("`x`"), "{text}");
+        }
+        #[cfg(feature = "postgres")]
+        {
+            let without = |text| Address::parse(text)?.without("table");
+            let all = "postgres://u:p@h/d?sslmode=disable&table=a%20b&options=x";
+            let rest = "postgres://u:p@h/d?sslmode=disable&options=x";
+            assert_eq!(without(all), Ok((rest.to_owned(), Some("a b".to_owned()))));
+            assert_eq!(without("x:/p?table=a"), Ok(("x:/p".to_owned(), Some("a".to_owned()))));
+            assert_eq!(without("x:/p?a=b"), Ok(("x:/p?a=b".to_owned(), None)));
+            assert!(without("x:/p?table=a&table=a").is_err());
         }
         let place = Address::parse("x:/p:q?table=a").map(|address| (address.whole, address.place));
         assert_eq!(place, Ok(("x:/p:q?table=a", "/p:q")));

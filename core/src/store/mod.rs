@@ -8,11 +8,17 @@ mod batch;
 mod error;
 #[cfg(feature = "net")]
 pub mod log;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 mod names;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -23,6 +29,10 @@ pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "net")]
 pub use log::{Log, LogSettings};
+#[cfg(feature = "mysql")]
+pub use mysql::{MySql, MySqlSettings};
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresSettings};
 pub use record::{Change, RecordError, StoredJob};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisSettings};

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::{Kind, Process};
 
-const KIND: Kind = Kind { command, ready };
+const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready };
 
 /// A running memcached.
 #[derive(Debug)]
@@ -73,13 +73,13 @@ fn lines(port: u16, command: &str, last: &str) -> Result<Vec<String>> {
     anyhow::bail!("the connection ended after {lines:?}")
 }
 
-fn command(port: u16, _folder: &Path) -> Command {
+fn command(port: u16, _folder: &Path) -> Result<Command> {
     let mut command = Command::new("memcached");
     // The user counts only where root starts it.
     command.args(["-u", "root", "-U", "0", "-l", "127.0.0.1", "-p", &port.to_string()]);
-    command
+    Ok(command)
 }
 
-fn ready(port: u16) -> bool {
+fn ready(port: u16, _: &Path) -> bool {
     lines(port, "version\r\n", "VERSION").is_ok()
 }

@@ -1,7 +1,10 @@
 //! Other people's database servers as child processes: on free loopback ports, each with a temporary folder of its own.
 
+mod mariadb;
 mod memcached;
+mod postgres;
 mod redis;
+mod sql;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,16 +16,21 @@ use tempfile::TempDir;
 use crate::clock::{PATIENCE, poll};
 use crate::server::free_port;
 
+pub use mariadb::{MariaDb, MariaDbServer};
 pub use memcached::MemcachedServer;
+pub use postgres::{PostgresDb, PostgresServer};
 pub use redis::RedisServer;
+pub use sql::release;
 
 /// How a server is started and seen to work.
 #[derive(Debug)]
 struct Kind {
+    /// Fills the folder before the first start.
+    prepare: fn(folder: &Path) -> Result<()>,
     /// The command, all but its standard streams.
-    command: fn(port: u16, folder: &Path) -> Command,
+    command: fn(port: u16, folder: &Path) -> Result<Command>,
     /// Whether it answers.
-    ready: fn(port: u16) -> bool,
+    ready: fn(port: u16, folder: &Path) -> bool,
 }
 
 /// A server that can be killed and started again on the same port and folder. Dropping it kills it.
@@ -43,6 +51,7 @@ impl Process {
         let mut attempts = 0;
         loop {
             let folder = tempfile::tempdir().context("a temporary folder")?;
+            (kind.prepare)(folder.path())?;
             let port = free_port()?;
             let child = launch(kind, port, folder.path(), &more)?;
             let mut process = Self { kind, more: more.clone(), port, child, folder };
@@ -66,6 +75,13 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("signal {signal:?}"))
     }
 
+    /// Asks it to end as `signal` does, and waits until it has.
+    fn stop(&mut self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        let ended = poll(PATIENCE, || self.child.try_wait().ok().flatten());
+        ended.map(drop).with_context(|| format!("it does not end:\n{}", self.said()))
+    }
+
     /// Starts it again after it has ended.
     fn start_again(&mut self) -> Result<()> {
         self.child = launch(self.kind, self.port, self.folder.path(), &self.more)?;
@@ -74,7 +90,7 @@ impl Process {
 
     fn wait_ready(&mut self) -> Result<()> {
         let ready = poll(PATIENCE, || match self.child.try_wait() {
-            Ok(None) => (self.kind.ready)(self.port).then_some(Ok(())),
+            Ok(None) => (self.kind.ready)(self.port, self.folder.path()).then_some(Ok(())),
             Ok(Some(status)) => Some(Err(anyhow::anyhow!("it ended with {status}:\n{}", self.said()))),
             Err(error) => Some(Err(error.into())),
         });
@@ -100,7 +116,7 @@ impl Drop for Process {
 
 fn launch(kind: &Kind, port: u16, folder: &Path, more: &[String]) -> Result<Child> {
     let output = File::create(folder.join("output")).context("the server's output file")?;
-    let mut command = (kind.command)(port, folder);
+    let mut command = (kind.command)(port, folder)?;
     command.args(more).current_dir(folder).stdin(Stdio::null());
     command.stdout(output.try_clone().context("the server's output file")?).stderr(output);
     command.spawn().with_context(|| format!("{:?}: is its Debian package installed?", command.get_program()))

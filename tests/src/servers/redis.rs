@@ -10,7 +10,7 @@ use std::process::Command;
 use super::{Kind, Process};
 use crate::program::run;
 
-const KIND: Kind = Kind { command, ready };
+const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready };
 
 /// A running Redis.
 #[derive(Debug)]
@@ -87,17 +87,17 @@ impl RedisServer {
     }
 }
 
-fn command(port: u16, folder: &Path) -> Command {
+fn command(port: u16, folder: &Path) -> Result<Command> {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
     command
         .args(["--appendonly", "yes", "--appendfsync", "always", "--unixsocket"])
         .arg(folder.join("socket"));
-    command
+    Ok(command)
 }
 
 /// A password is an answer too; loading is none yet.
-fn ready(port: u16) -> bool {
+fn ready(port: u16, _: &Path) -> bool {
     let answer = || {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
         stream.write_all(b"PING\r\n").ok()?;

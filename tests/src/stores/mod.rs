@@ -13,6 +13,8 @@ mod steps;
 use anyhow::Result;
 use lineshaft::store::{Store, StoreError};
 
+use crate::servers::{MariaDb, PostgresDb};
+
 pub use body::{CASES, Case};
 pub use content::{Content, Job, Opened};
 pub use faulty::{FAULTS, Fault, Faulty};
@@ -47,5 +49,7 @@ pub const SUBJECTS: &[(&str, Make)] = &[
     ("log", || Ok(Box::new(log::Folder::new(64 << 20)?))),
     ("log_in_small_segments", || Ok(Box::new(log::Folder::new(64 << 10)?))),
     ("redis", redis::subject),
+    ("mysql", || Ok(Box::new(MariaDb::new()?))),
+    ("postgres", || Ok(Box::new(PostgresDb::new()?))),
     ("sqlite", sqlite::subject),
 ];

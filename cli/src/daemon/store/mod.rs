@@ -1,5 +1,7 @@
 //! Where the daemon keeps background jobs: `--store` in our words, `--queue-type` and its options in gearmand's.
 
+mod mysql;
+mod postgres;
 mod redis;
 mod sqlite;
 
@@ -16,11 +18,19 @@ use crate::options::{Refusal, Source, refuse};
 /// Opens a store when the daemon is ready for it: it may have become another user by then.
 pub(super) type Open = Box<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send>;
 
+/// Reads one environment variable.
+type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
 /// Reads the options of one kind of store.
-type Read = fn(&Choices) -> Result<Open, Refusal>;
+type Read = fn(&Choices, Variable<'_>) -> Result<Open, Refusal>;
 
 /// The kinds that `--queue-type` names, beside `builtin` and `log`.
-const QUEUES: &[(&str, Read)] = &[("libsqlite3", sqlite::read), ("redis", redis::read)];
+const QUEUES: &[(&str, Read)] = &[
+    ("libsqlite3", sqlite::read),
+    ("MySQL", mysql::by_options),
+    ("Postgres", postgres::by_options),
+    ("redis", redis::read),
+];
 
 /// gearmand's queues that are not served from, and what to do instead.
 const NOT_SERVED: &[(&str, &str)] = &[
@@ -49,10 +59,7 @@ impl fmt::Debug for Queue {
 
 impl Queue {
     /// Reads what has been chosen; `variable` reads the environment.
-    pub(super) fn read(
-        choices: &Choices,
-        variable: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn read(choices: &Choices, variable: Variable<'_>) -> Result<Self, Refusal> {
         let when = match choices.is_set("store-queue-on-shutdown") {
             true => StoreWhen::Stopped,
             false => StoreWhen::Submitted,
@@ -74,24 +81,19 @@ impl Queue {
     }
 }
 
-fn by_address(
-    address: &str,
-    choices: &Choices,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Option<Open>, Refusal> {
+fn by_address(address: &str, choices: &Choices, variable: Variable<'_>) -> Result<Option<Open>, Refusal> {
     let address = match address {
         "memory" => return Ok(None),
         "log" => format!("log:{}", folder(choices, variable)?),
+        address if address.starts_with("postgres:") || address.starts_with("postgresql:") => {
+            return postgres::by_address(address, variable).map(Some);
+        }
         address => address.to_owned(),
     };
     Ok(Some(Box::new(move || store::open(&address))))
 }
 
-fn by_name(
-    name: &str,
-    choices: &Choices,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Option<Open>, Refusal> {
+fn by_name(name: &str, choices: &Choices, variable: Variable<'_>) -> Result<Option<Open>, Refusal> {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
         "builtin" => return Ok(None),
@@ -102,13 +104,19 @@ fn by_name(
         return refuse(format!("--queue-type {name} cannot be used: {why}"));
     }
     match QUEUES.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(&lower)) {
-        Some((_, read)) => read(choices).map(Some),
+        Some((_, read)) => read(choices, variable).map(Some),
         None => refuse(format!("Error while initializing the queue : {name}")),
     }
 }
 
+/// The user that the process is, for databases whose user nobody names.
+fn system_user() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    user.ok().flatten().map(|user| user.name)
+}
+
 /// The folder of the log where nobody names one: below the state directory of the service or the user, one for each port.
-fn folder(choices: &Choices, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<String, Refusal> {
+fn folder(choices: &Choices, variable: Variable<'_>) -> Result<String, Refusal> {
     let below = |name: &str, path: &str| variable(name).map(|place| PathBuf::from(place).join(path));
     // systemd names several, separated by colons; ours is the first.
     let service = below("STATE_DIRECTORY", "").map(|places| {
@@ -150,7 +158,9 @@ mod tests {
     fn gearmand_keeps_nothing_and_serve_keeps_all() {
         assert!(read(Program::Gearmand, &[]).unwrap().open.is_none());
         assert!(read(Program::Gearmand, &["-q", "BuiltIn"]).unwrap().open.is_none());
-        assert!(read(Program::Gearmand, &["-q", "log"]).unwrap().open.is_some());
+        for kind in ["log", "postgres", "MySQL"] {
+            assert!(read(Program::Gearmand, &["-q", kind]).unwrap().open.is_some());
+        }
         let serve = read(Program::Serve, &[]).unwrap();
         assert!(serve.open.is_some() && serve.when == StoreWhen::Submitted);
         assert!(read(Program::Serve, &["--store", "memory"]).unwrap().open.is_none());
@@ -185,6 +195,11 @@ mod tests {
                 "--queue-type libtokyocabinet cannot be used: its files are only read",
             ),
             (&["-q", "builtin", "--store", "memory"], "--store and --queue-type both say"),
+            (
+                &["-q", "mysql", "--mysql-port", "x"],
+                "the argument ('x') for option '--mysql-port' is invalid",
+            ),
+            (&["--store", "postgres://h/d?table=a&table=b"], "--store: the setting `table`"),
         ] {
             let refusal = read(Program::Gearmand, words).unwrap_err();
             assert!(refusal.starts_with(why), "{refusal}");

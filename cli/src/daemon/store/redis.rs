@@ -2,11 +2,11 @@
 
 use lineshaft::store::{Redis, RedisSettings};
 
-use super::Open;
+use super::{Open, Variable};
 use crate::options::choices::Choices;
 use crate::options::{Refusal, refuse};
 
-pub(super) fn read(choices: &Choices) -> Result<Open, Refusal> {
+pub(super) fn read(choices: &Choices, _: Variable<'_>) -> Result<Open, Refusal> {
     let settings = settings(choices)?;
     Ok(Box::new(move || Ok(Box::new(Redis::open(settings.clone())?))))
 }

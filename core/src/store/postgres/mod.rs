@@ -1,0 +1,111 @@
+//! A queue in a PostgreSQL database (feature `postgres`).
+//!
+//! Two tables of our own beside gearmand's table `queue`: `lineshaft_queue`, a row for each job, keyed by its number, and
+//! `lineshaft_queue_meta`, one row with the version and the counter. A batch is one transaction of as many statements as it has
+//! kinds of changes, sent without waiting for one another. What gearmand has left in its table is moved to ours at the opening.
+
+mod error;
+mod passfile;
+mod session;
+mod settings;
+mod tables;
+
+use std::time::Duration;
+
+use super::address::Address;
+use super::remote::{Claim, Database, Plan, Remote};
+use super::{Batch, Each, Store, StoreError};
+use session::Session;
+use settings::Place;
+
+pub use settings::PostgresSettings;
+
+/// A store in a PostgreSQL database. One server at a time uses it: a session-level advisory lock sees to that.
+pub struct Postgres(Remote<Place>);
+
+impl Postgres {
+    /// Bytes that a job may have: PostgreSQL's values end at 1 GiB, and some of its tools need four times a value's size.
+    const MAX_JOB: usize = 256 << 20;
+
+    /// Connects, makes our tables where they are missing, and takes over what is in gearmand's.
+    ///
+    /// # Errors
+    /// [`Settings`](super::StoreErrorKind::Settings) for settings that cannot be used: a wrong password, a database that is not
+    /// there, tables that may not be made. [`Unavailable`](super::StoreErrorKind::Unavailable) where the database does not
+    /// answer within the timeout. [`Locked`](super::StoreErrorKind::Locked) where another server uses the queue, and still does
+    /// when the timeout has passed. [`Newer`](super::StoreErrorKind::Newer) for tables of a newer version.
+    pub fn open(settings: &PostgresSettings) -> Result<Self, StoreError> {
+        Remote::open(Place::new(settings)?).map(Self)
+    }
+}
+
+/// Opens the store at an address.
+pub(super) fn open(address: &Address<'_>) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(Postgres::open(&PostgresSettings::read(address)?)?))
+}
+
+impl Store for Postgres {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn replay(&mut self, each: Each<'_>) -> Result<(), StoreError> {
+        self.0.replay(each)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.commit(batch)
+    }
+
+    fn max_job(&self) -> usize {
+        self.0.max_job()
+    }
+
+    fn patience(&self) -> Duration {
+        Remote::<Place>::PATIENCE
+    }
+
+    fn heartbeat(&self) -> Option<Duration> {
+        Some(Remote::<Place>::HEARTBEAT)
+    }
+
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        self.0.tidy()
+    }
+}
+
+impl Database for Place {
+    type Session = Session;
+
+    fn describe(&self) -> String {
+        self.text.clone()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    async fn connect(&self, last: Option<Claim>) -> Result<(Session, Claim), StoreError> {
+        Session::connect(self, last).await
+    }
+
+    fn max_job(&self, _: &Session) -> usize {
+        Postgres::MAX_JOB
+    }
+
+    async fn replay(&self, session: &mut Session, each: Each<'_>) -> Result<(), StoreError> {
+        session.replay(self, each).await
+    }
+
+    async fn commit(&self, session: &mut Session, plan: &Plan<'_>) -> Result<(), StoreError> {
+        session.commit(self, plan).await
+    }
+
+    async fn ping(&self, session: &mut Session) -> Result<(), StoreError> {
+        session.ping(self).await
+    }
+
+    async fn close(&self, session: Session) {
+        session.close().await;
+    }
+}

@@ -1,0 +1,195 @@
+//! Debian's MariaDB.
+
+use anyhow::{Context, Result};
+use lineshaft::store::{self, Store, StoreError};
+use rustix::process::Signal;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use super::sql::{Shared, as_user, must, unique_name};
+use super::{Kind, Process};
+use crate::stores::Subject;
+
+const KIND: Kind = Kind { prepare, command, ready };
+
+/// The one of this process.
+pub(super) static SHARED: Shared<MariaDbServer> = Shared::new();
+
+/// The user's name.
+const USER: &str = "lineshaft";
+/// The password, as it is.
+const PASSWORD: &str = "it's a \\secret:";
+/// The same in an address.
+const ESCAPED: &str = "it's%20a%20%5Csecret%3A";
+
+/// A running MariaDB.
+#[derive(Debug)]
+pub struct MariaDbServer(Process);
+
+impl MariaDbServer {
+    /// Starts one; `more` are options as on its command line.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(more: &[&str]) -> Result<Self> {
+        let server = Self(Process::start(&KIND, more)?);
+        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+        server.sql(
+            "mysql",
+            &format!("CREATE USER {USER} IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO {USER}"),
+        )?;
+        Ok(server)
+    }
+
+    /// The one that all tests of this process share.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn shared() -> Result<Arc<Self>> {
+        SHARED.get(|| Self::start(&[]))
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        socket(self.0.folder.path())
+    }
+
+    /// The user's name and password.
+    pub fn user(&self) -> (&'static str, &'static str) {
+        (USER, PASSWORD)
+    }
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.0.kill()
+    }
+
+    /// Ends it: those who are connected are thrown out.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        self.0.stop(Signal::TERM)
+    }
+
+    /// Starts it again on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.0.start_again()
+    }
+
+    /// Does what `sql` says in a database, and answers its rows, their columns with tabs between them.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
+        mariadb(self.0.folder.path(), database, sql)
+    }
+
+    /// Makes a database, and answers its name.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn create_database(&self) -> Result<String> {
+        let name = unique_name();
+        self.sql("mysql", &format!("CREATE DATABASE {name}"))?;
+        Ok(name)
+    }
+
+    /// The address of a store in a database.
+    pub fn address(&self, database: &str) -> String {
+        format!("mysql://{USER}:{ESCAPED}@127.0.0.1:{}/{database}", self.port())
+    }
+}
+
+/// A database of a server that others share.
+#[derive(Debug)]
+pub struct MariaDb {
+    /// Its server.
+    pub server: Arc<MariaDbServer>,
+    /// Its name.
+    pub name: String,
+}
+
+impl MariaDb {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// When the server does not start or does not make it.
+    pub fn new() -> Result<Self> {
+        let server = MariaDbServer::shared()?;
+        let name = server.create_database()?;
+        Ok(Self { server, name })
+    }
+
+    /// The address of a store here.
+    pub fn address(&self) -> String {
+        self.server.address(&self.name)
+    }
+
+    /// Does what `sql` says here.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        self.server.sql(&self.name, sql)
+    }
+}
+
+impl Subject for MariaDb {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        store::open(&self.address())
+    }
+
+    fn stories(&self) -> u32 {
+        16
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("socket")
+}
+
+fn prepare(folder: &Path) -> Result<()> {
+    let mut install = as_user("mysql", Path::new("/usr/bin/mariadb-install-db"), folder)?;
+    install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+    // There is one user, without a password, whom only the socket lets in.
+    install.arg("--skip-name-resolve").arg(format!("--datadir={}", folder.join("data").display()));
+    must(&mut install, "").map(drop)
+}
+
+fn command(port: u16, folder: &Path) -> Result<Command> {
+    let mut command = as_user("mysql", Path::new("/usr/sbin/mariadbd"), folder)?;
+    command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
+    command.args([format!("--port={port}"), format!("--datadir={}", folder.join("data").display())]);
+    command.args([
+        format!("--socket={}", socket(folder).display()),
+        format!("--pid-file={}", folder.join("pid").display()),
+    ]);
+    // The whole of it is small.
+    command.args(["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M"]);
+    Ok(command)
+}
+
+fn ready(port: u16, folder: &Path) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() && mariadb(folder, "mysql", "SELECT 1").is_ok()
+}
+
+fn mariadb(folder: &Path, database: &str, sql: &str) -> Result<String> {
+    let mut command = Command::new("mariadb");
+    command.args(["--no-defaults", "--batch", "--skip-column-names", "--user=root"]);
+    command.arg(format!("--socket={}", socket(folder).display())).arg(database);
+    must(&mut command, sql).with_context(|| sql.to_owned())
+}
