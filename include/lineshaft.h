@@ -64,6 +64,14 @@ GEARMAN_API
 gearman_return_t lineshaft_client_add_broker(gearman_client_st *client,
                                              const lineshaft_server *server);
 
+/*
+ Makes a broker of this process the server of a worker, without a socket. GEARMAN_INVALID_ARGUMENT where the worker has other
+ servers.
+ */
+GEARMAN_API
+gearman_return_t lineshaft_worker_add_broker(gearman_worker_st *worker,
+                                             const lineshaft_server *server);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@ use lineshaft::net::{Address, Servers};
 use lineshaft::server::Server;
 use lineshaft::{Error, ErrorKind, store};
 
-use crate::abi::{gearman_client_st, gearman_return_t};
+use crate::abi::{gearman_client_st, gearman_return_t, gearman_worker_st};
 use crate::client::with;
 use crate::connection::Connection;
 use crate::panic::fence;
@@ -160,5 +160,22 @@ pub unsafe extern "C-unwind" fn lineshaft_client_add_broker(
     unsafe {
         let Some(server) = server.as_ref() else { return INVALID_ARGUMENT };
         with(client, INVALID_ARGUMENT, |client| server.serve(&mut client.universal))
+    }
+}
+
+/// Makes a broker of this process the server of a worker, without a socket. GEARMAN_INVALID_ARGUMENT where the worker has other
+/// servers.
+///
+/// # Safety
+/// `worker` is NULL or a worker of this library; `server` is NULL or a broker that has not been stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn lineshaft_worker_add_broker(
+    worker: *mut gearman_worker_st,
+    server: *const lineshaft_server,
+) -> gearman_return_t {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(server) = server.as_ref() else { return INVALID_ARGUMENT };
+        crate::worker::with(worker, INVALID_ARGUMENT, |worker| server.serve(&mut worker.universal))
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask install-c`: the C library as systems want it.
 
 use crate::man;
-use crate::run::{Failure, Workspace, must, step};
+use crate::run::{Failure, Workspace, must, read, step};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,71 @@ pub(crate) fn install(workspace: &Workspace, prefix: &Path, profile: &str) -> Re
     step(&format!("installed below {}", prefix.display()));
     Ok(())
 }
+
+/// What is installed can be used: by pkg-config with the shared and with the static library, by CMake, and its pages can be read.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Failure> {
+    let prefix = workspace.target.join("install-c");
+    let _ = fs::remove_dir_all(&prefix);
+    install(workspace, &prefix, "dev")?;
+    step("programs against what is installed");
+    let example = workspace.root.join("ffi/examples/embed.c");
+    let flags = |words: &[&str]| {
+        let mut command = workspace.command("pkg-config");
+        command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")).args(words).arg("lineshaft");
+        read(&mut command).map(|said| said.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let run = |program: &Path| {
+        let mut command = workspace.command(program);
+        let said = read(command.env("LD_LIBRARY_PATH", prefix.join("lib")))?;
+        match said.lines().any(|line| line == "olleh") {
+            true => Ok(()),
+            false => Err(Failure::new(format!("{} says {said:?}", program.display()))),
+        }
+    };
+    let shared = prefix.join("embed-shared");
+    must(workspace.command("cc").arg(&example).args(flags(&["--cflags", "--libs"])?).arg("-o").arg(&shared))?;
+    run(&shared)?;
+    let alone = prefix.join("embed-static");
+    let mut command = workspace.command("cc");
+    command.arg(&example).args(flags(&["--cflags"])?).arg(prefix.join("lib/libgearman.a"));
+    let libraries = flags(&["--static", "--libs-only-l"])?;
+    command.args(libraries.iter().filter(|library| *library != "-lgearman"));
+    must(command.arg("-o").arg(&alone))?;
+    run(&alone)?;
+    let project = prefix.join("project");
+    let text = CMAKE_TEST.replace("@EXAMPLE@", &example.display().to_string());
+    write(&project.join("CMakeLists.txt"), &text)?;
+    let option = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
+    must(
+        workspace
+            .command("cmake")
+            .args(["-S"])
+            .arg(&project)
+            .arg("-B")
+            .arg(project.join("build"))
+            .arg(option),
+    )?;
+    must(workspace.command("cmake").arg("--build").arg(project.join("build")))?;
+    run(&project.join("build/embed"))?;
+    run(&project.join("build/embed_static"))?;
+    let page = prefix.join("share/man/man3/gearman_client_do.3");
+    let said = read(workspace.command("man").args(["--local-file", "--pager", "cat"]).arg(page))?;
+    match said.contains("gearman_client_do - Runs a job to its end") {
+        true => Ok(()),
+        false => Err(Failure::new(format!("the page of gearman_client_do says {said:?}"))),
+    }
+}
+
+/// A program of either library.
+const CMAKE_TEST: &str = "\
+cmake_minimum_required(VERSION 3.13)
+project(embed C)
+find_package(lineshaft 0.1 REQUIRED)
+add_executable(embed @EXAMPLE@)
+target_link_libraries(embed lineshaft::gearman)
+add_executable(embed_static @EXAMPLE@)
+target_link_libraries(embed_static lineshaft::gearman_static)
+";
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     folder_of(path)?;

@@ -16,7 +16,10 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 13] = [
+const PACKAGES: [Package; 16] = [
+    Package { name: "cmake", probe: Probe::File("/usr/bin/cmake") },
+    Package { name: "man-db", probe: Probe::File("/usr/bin/man") },
+    Package { name: "pkgconf", probe: Probe::File("/usr/bin/pkg-config") },
     Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
     Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },
     Package { name: "g++", probe: Probe::File("/usr/bin/c++") },

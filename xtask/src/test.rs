@@ -2,10 +2,19 @@
 
 use crate::run::{Failure, Workspace, must, step};
 use crate::tally::Tally;
-use crate::{node, peers, python};
+use crate::{install_c, node, peers, python};
 
 /// Everything, or the whole-system tests that `words` choose.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
+    if words == ["c"] {
+        let mut tally = Tally::default();
+        peers::install(workspace)?;
+        tally.count(&mut workspace.cargo("test --package lineshaft-ffi --no-fail-fast"))?;
+        if let Err(failure) = install_c::test(workspace) {
+            tally.trouble(failure);
+        }
+        return tally.close();
+    }
     if words == ["node"] {
         let mut tally = Tally::default();
         node::test(workspace, &mut tally)?;
@@ -24,6 +33,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         let mut command = workspace.cargo("test --workspace --no-fail-fast");
         // The same bytes in every run; `fuzz` tries new ones.
         tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
+        if let Err(failure) = install_c::test(workspace) {
+            tally.trouble(failure);
+        }
         node::test(workspace, &mut tally)?;
         if let Err(failure) = python::test(workspace, &mut tally) {
             // What the other suites have said still counts.

@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::tasks::TaskId;
+use crate::connection::Line;
 
 /// What the server owes an answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) struct Peer {
     due: VecDeque<Due>,
     jobs: HashTable<Job>,
     hasher: FixedState,
+    /// The session of the line that all of it belongs to.
+    session: u64,
 }
 
 /// A job with the tasks that wait for it, in the order of their reports.
@@ -44,8 +47,14 @@ struct Job {
 }
 
 impl Peer {
-    pub(crate) fn owe(&mut self, due: Due) {
+    pub(crate) fn owe(&mut self, due: Due, session: u64) {
         self.due.push_back(due);
+        self.session = session;
+    }
+
+    /// True where something is under way on a connection that is no more: another call has closed it.
+    pub(crate) fn is_stale(&self, line: &Line) -> bool {
+        !self.is_idle() && (!line.is_open() || line.session() != self.session)
     }
 
     /// Takes out the oldest request that waits for this kind of answer: a server may let one kind overtake another.
@@ -109,9 +118,9 @@ mod tests {
     fn answers_find_the_oldest_request_of_their_kind() {
         let [a, b, c] = [1, 2, 3].map(TaskId::test);
         let mut peer = Peer::default();
-        peer.owe(Due::Created(a));
-        peer.owe(Due::Status(b));
-        peer.owe(Due::Created(c));
+        peer.owe(Due::Created(a), 1);
+        peer.owe(Due::Status(b), 1);
+        peer.owe(Due::Created(c), 1);
         assert_eq!(peer.answered(|due| matches!(due, Due::Status(_))), Some(b));
         assert_eq!(peer.answered(|due| matches!(due, Due::Created(_))), Some(a));
         assert_eq!(peer.answered(|due| matches!(due, Due::StatusUnique(_))), None);

@@ -79,6 +79,7 @@ impl Client {
 
     fn advance(&mut self, goal: Goal) -> Result<Step, gearman_return_t> {
         loop {
+            self.sweep()?;
             if let Some(delivery) = self.deliveries.pop_front() {
                 match self.deliver(delivery) {
                     Some(step) => return Ok(step),
@@ -154,6 +155,7 @@ impl Client {
     /// Sends one task now, in blocking as in non-blocking mode, and gives the kernel what it takes. `workload` is used in
     /// place of the task's own.
     pub(crate) fn send_now(&mut self, id: TaskId, workload: &[u8]) -> Result<(), gearman_return_t> {
+        self.sweep()?;
         let at = loop {
             match self.choose() {
                 Ok(at) => break at,
@@ -247,7 +249,22 @@ impl Client {
             }
         };
         task.state = State::Submit;
-        connection.peer.owe(due);
+        connection.peer.owe(due, connection.line.session());
+    }
+
+    /// Ends what was under way on connections that another call, such as an echo, has found lost.
+    fn sweep(&mut self) -> Result<(), gearman_return_t> {
+        for at in 0..self.universal.connections.len() {
+            let connection = &self.universal.connections[at];
+            if connection.peer.is_stale(&connection.line) {
+                let error =
+                    Error::new(ErrorKind::LostConnection, "receive", "another call has found it lost");
+                if let Some(code) = self.give_up(at, &error) {
+                    return Err(code);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes packets until one is to be told to a callback, or none is left; true where it is worth looking again.
@@ -328,10 +345,14 @@ impl Client {
 
     /// A connection has ended. The tasks that were under way on it have lost their jobs; `None` where there was none.
     fn lose(&mut self, at: usize, error: &Error) -> Option<gearman_return_t> {
-        let connection = &mut self.universal.connections[at];
-        connection.line.close();
+        self.universal.connections[at].line.close();
+        self.give_up(at, error)
+    }
+
+    /// What was under way on a connection is lost; `None` where nothing was.
+    fn give_up(&mut self, at: usize, error: &Error) -> Option<gearman_return_t> {
         let mut hit = false;
-        for id in connection.peer.lost() {
+        for id in self.universal.connections[at].peer.lost() {
             if let Some(task) = self.tasks.get_mut(id) {
                 hit = true;
                 task.outcome = LOST_CONNECTION;

@@ -321,3 +321,46 @@ fn a_callback_that_pauses_is_called_again_and_may_free_its_task() {
     drop(client);
     thread.join().expect("the server's checks");
 }
+
+#[test]
+fn a_loss_that_an_echo_finds_ends_the_tasks_as_well() {
+    let (port, thread) = server(2, |time, mut peer| match time {
+        0 => {
+            peer.expect("f");
+            peer.say(&[created("H:1")]);
+            // The echo, which gets no answer.
+            peer.next();
+        }
+        _ => {
+            peer.next();
+            peer.say(&[Response::Echo { data: (&b"hi"[..]).into() }]);
+            peer.expect("g");
+            peer.say(&[created("H:1"), complete("H:1", "new")]);
+        }
+    });
+    let client = Client::of(&[port]);
+    // SAFETY: the client lives.
+    unsafe { gearman_client_add_options(client.0, super::options::NON_BLOCKING) };
+    let task = client.add(c"f");
+    loop {
+        assert_eq!(client.run(), IO_WAIT);
+        // SAFETY: the task and the client live.
+        unsafe {
+            if super::task_access::gearman_task_is_known(task) {
+                break;
+            }
+            assert_eq!(gearman_client_wait(client.0), SUCCESS);
+        }
+    }
+    // SAFETY: the client lives; the workload has two bytes.
+    unsafe {
+        let echo = || super::servers::gearman_client_echo(client.0, c"hi".as_ptr().cast(), 2);
+        assert_eq!((echo(), echo()), (LOST_CONNECTION, SUCCESS));
+        super::options::gearman_client_remove_options(client.0, super::options::NON_BLOCKING);
+    }
+    let other = client.add(c"g");
+    assert_eq!((client.run(), outcome(task)), (LOST_CONNECTION, LOST_CONNECTION));
+    assert_eq!((client.run(), outcome(other)), (SUCCESS, SUCCESS));
+    drop(client);
+    thread.join().expect("the server's checks");
+}
