@@ -1,6 +1,6 @@
 //! Stores by their addresses: `log:/var/lib/lineshaft/queue`, `sqlite:/var/lib/queue.db?table=jobs`.
 
-use super::{Store, StoreError, StoreErrorKind};
+use super::{Each, Store, StoreError, StoreErrorKind};
 
 /// Every kind of store: how its addresses begin, and the feature of this library that it needs.
 const KINDS: &[(&str, &str)] = &[
@@ -35,6 +35,14 @@ const OPEN: &[(&str, Open)] = &[
     ("redis", super::Redis::open_address),
 ];
 
+type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
+
+/// The kinds that can be read without any change, not even that of gearmand's jobs into ours.
+const READ: &[(&str, Read)] = &[
+    #[cfg(feature = "sqlite")]
+    ("sqlite", super::Sqlite::read_address),
+];
+
 /// Opens the store at `address`, and makes it where there is none: its kind, a colon, its place, and for some kinds settings
 /// behind a question mark.
 ///
@@ -58,6 +66,19 @@ pub fn open(address: &str) -> Result<Box<dyn Store>, StoreError> {
     match OPEN.iter().find(|(kind, _)| *kind == address.kind) {
         Some((_, open)) => open(&address),
         None => Err(address.absent()),
+    }
+}
+
+/// Hands everything in the store at `address` to `each`, as [`Store::replay`] does, and changes nothing where its kind can be
+/// read so: jobs of gearmand's stay where they are, and have the numbers that they would get. Other kinds are opened for it.
+///
+/// # Errors
+/// As [`open`]; where there is no store, none is made by kinds that can be read without a change. Those of `each`.
+pub fn read(address: &str, each: Each<'_>) -> Result<(), StoreError> {
+    let parts = Address::parse(address)?;
+    match READ.iter().find(|(kind, _)| *kind == parts.kind) {
+        Some((_, read)) => read(&parts, each),
+        None => open(address)?.replay(each),
     }
 }
 

@@ -24,7 +24,7 @@ mod sqlite;
 
 use std::time::Duration;
 
-pub use address::open;
+pub use address::{open, read};
 pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "net")]

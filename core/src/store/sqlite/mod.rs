@@ -86,10 +86,39 @@ impl Sqlite {
 
     /// `sqlite:FILE[?table=NAME]`
     pub(super) fn open_address(address: &Address<'_>) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(Self::open(&Self::settings(address)?)?))
+    }
+
+    fn settings(address: &Address<'_>) -> Result<SqliteSettings, StoreError> {
         let [table] = address.settings(["table"])?;
         let defaults = SqliteSettings::default();
         let table = table.unwrap_or(defaults.table);
-        Ok(Box::new(Self::open(&SqliteSettings { file: address.place.into(), table, ..defaults })?))
+        Ok(SqliteSettings { file: address.place.into(), table, ..defaults })
+    }
+
+    /// Hands everything in the file to `each`, gearmand's jobs behind ours, with the numbers that opening would give them, and
+    /// the counter at the end. Nothing is written.
+    ///
+    /// # Errors
+    /// Why it cannot be read, [`StoreErrorKind::Locked`] while somebody has it open; those of `each`.
+    pub fn read(settings: &SqliteSettings, each: Each<'_>) -> Result<(), StoreError> {
+        let (connection, trouble) = schema::look(settings)?;
+        let old = takeover::find(&connection, &settings.table, &trouble)?;
+        let reading = |error| trouble.reading(&error);
+        let mut counter = 0;
+        if schema::version(&connection).map_err(reading)?.is_some() {
+            replay(&connection, &trouble, each)?;
+            counter = schema::highest(&connection).map_err(reading)?;
+        }
+        if let Some(old) = old {
+            counter = old.read(&connection, counter, &trouble, each)?;
+        }
+        each(&Change::Counter { number: counter })
+    }
+
+    /// As [`Sqlite::open_address`].
+    pub(super) fn read_address(address: &Address<'_>, each: Each<'_>) -> Result<(), StoreError> {
+        Self::read(&Self::settings(address)?, each)
     }
 
     fn write(&self, batch: &Batch) -> rusqlite::Result<()> {
@@ -143,13 +172,9 @@ impl Store for Sqlite {
     }
 
     fn replay(&mut self, each: Each<'_>) -> Result<(), StoreError> {
-        let reading = |error| self.trouble.reading(&error);
-        let mut statement = self.connection.prepare(ALL).map_err(reading)?;
-        let mut rows = statement.query([]).map_err(reading)?;
-        while let Some(row) = rows.next().map_err(reading)? {
-            each(&Change::Add(job(row).map_err(|error| self.trouble.row(row, &error))?))?;
-        }
-        let number = schema::meta(&self.connection, "counter").map_err(reading)?;
+        replay(&self.connection, &self.trouble, each)?;
+        let number = schema::meta(&self.connection, "counter");
+        let number = number.map_err(|error| self.trouble.reading(&error))?;
         each(&Change::Counter { number: unsigned(number.unwrap_or_default()) })
     }
 
@@ -176,6 +201,17 @@ impl Store for Sqlite {
         }
         Ok(more)
     }
+}
+
+/// Hands out every job of ours.
+fn replay(connection: &Connection, trouble: &Trouble, each: Each<'_>) -> Result<(), StoreError> {
+    let reading = |error| trouble.reading(&error);
+    let mut statement = connection.prepare(ALL).map_err(reading)?;
+    let mut rows = statement.query([]).map_err(reading)?;
+    while let Some(row) = rows.next().map_err(reading)? {
+        each(&Change::Add(job(row).map_err(|error| trouble.row(row, &error))?))?;
+    }
+    Ok(())
 }
 
 /// Runs a statement without values that is run often.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension};
 
 use super::error::Trouble;
-use super::{SqliteSettings, StoreError, StoreErrorKind, takeover};
+use super::{SqliteSettings, StoreError, StoreErrorKind, takeover, unsigned};
 
 /// The version of our tables that this program writes, and the highest that it reads.
 const VERSION: i64 = 1;
@@ -53,6 +53,19 @@ const AFTER: &str = "
 
 /// A connection to the file, which nobody else has and which may be written; nothing in it has changed.
 pub(super) fn open(settings: &SqliteSettings) -> Result<(Connection, Trouble), StoreError> {
+    let (connection, trouble) = connect(settings, OpenFlags::SQLITE_OPEN_CREATE)?;
+    if connection.is_readonly(MAIN_DB).map_err(|error| trouble.opening(&error))? {
+        return Err(trouble.read_only());
+    }
+    Ok((connection, trouble))
+}
+
+/// A connection to a file that is there, which nobody writes meanwhile. Only our own files ask for the right to write them.
+pub(super) fn look(settings: &SqliteSettings) -> Result<(Connection, Trouble), StoreError> {
+    connect(settings, OpenFlags::empty())
+}
+
+fn connect(settings: &SqliteSettings, flags: OpenFlags) -> Result<(Connection, Trouble), StoreError> {
     let SqliteSettings { file, table, busy_timeout } = settings;
     if file.as_os_str().is_empty() {
         let text = "SQLite needs a file: sqlite:/var/lib/lineshaft/queue.db, for example";
@@ -65,21 +78,16 @@ pub(super) fn open(settings: &SqliteSettings) -> Result<(Connection, Trouble), S
         StoreError::new(StoreErrorKind::Settings, text)
     })?;
     let trouble = Trouble::new(&path);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opening = |error| trouble.opening(&error);
     let connection = Connection::open_with_flags(&path, flags).map_err(opening)?;
     connection.busy_timeout(*busy_timeout).map_err(opening)?;
     connection.execute_batch(BEFORE).map_err(opening)?;
     match version(&connection).map_err(opening)? {
-        Some(version) if version > VERSION => return Err(trouble.newer(version, VERSION)),
-        Some(VERSION) | None => {}
-        Some(version) => return Err(trouble.strange(version)),
+        Some(version) if version > VERSION => Err(trouble.newer(version, VERSION)),
+        Some(VERSION) | None => Ok((connection, trouble)),
+        Some(version) => Err(trouble.strange(version)),
     }
-    if connection.is_readonly(MAIN_DB).map_err(opening)? {
-        return Err(trouble.read_only());
-    }
-    Ok((connection, trouble))
 }
 
 /// Makes our tables where they are not there.
@@ -100,7 +108,7 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// The version of our tables; `None` where they are not there.
-fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'lineshaft_meta'";
     match connection.query_row(there, [], |_| Ok(())).optional()? {
         Some(()) => Ok(Some(meta(connection, "version")?.unwrap_or_default())),
@@ -112,6 +120,13 @@ fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT value FROM lineshaft_meta WHERE name = ?1";
     connection.query_row(sql, [name], |row| row.get(0)).optional()
+}
+
+/// The highest number that may have been used, by a job that is there or by any other.
+pub(super) fn highest(connection: &Connection) -> rusqlite::Result<u64> {
+    let highest = "SELECT max(coalesce((SELECT max(number) FROM lineshaft_job), 0), value) \
+                   FROM lineshaft_meta WHERE name = 'counter'";
+    connection.query_row(highest, [], |row| row.get(0)).map(unsigned)
 }
 
 /// Copies the whole log into the database, syncs that, and empties the log.

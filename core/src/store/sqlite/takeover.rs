@@ -1,11 +1,11 @@
 //! What gearmand has left in the file becomes ours: every row is moved, all of them in one transaction.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Statement, TransactionBehavior};
+use rusqlite::{Connection, Row, TransactionBehavior};
 use std::borrow::Cow;
 
 use super::error::Trouble;
-use super::{ADD, COUNTER, StoreError, StoreErrorKind, StoredJob, insert, signed, unsigned};
+use super::{ADD, COUNTER, Change, Each, StoreError, StoreErrorKind, StoredJob, insert, schema, signed};
 use crate::types::{Data, Priority};
 
 /// gearmand's own name for its table.
@@ -88,25 +88,43 @@ impl Old {
     /// Moves the rows behind the jobs that are ours already.
     pub(super) fn move_rows(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let highest = "SELECT max(coalesce((SELECT max(number) FROM lineshaft_job), 0), value) \
-                       FROM lineshaft_meta WHERE name = 'counter'";
-        let mut number = transaction.query_row(highest, [], |row| row.get(0)).map(unsigned)?;
+        let mut number = schema::highest(&transaction)?;
         {
             let mut add = transaction.prepare_cached(ADD)?;
             let mut statement = transaction.prepare(&self.select)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 number += 1;
-                move_row(row, number, &mut add)?;
+                with_job(row, number, |job| insert(&mut add, job))??;
             }
         }
         transaction.execute(COUNTER, [signed(number)])?;
         transaction.execute(&format!("DELETE FROM {}", self.table), [])?;
         transaction.commit()
     }
+
+    /// Hands out what [`Old::move_rows`] would make of the rows: the highest number then.
+    pub(super) fn read(
+        &self,
+        connection: &Connection,
+        highest: u64,
+        trouble: &Trouble,
+        each: Each<'_>,
+    ) -> Result<u64, StoreError> {
+        let reading = |error| trouble.reading(&error);
+        let mut statement = connection.prepare(&self.select).map_err(reading)?;
+        let mut rows = statement.query([]).map_err(reading)?;
+        let mut number = highest;
+        while let Some(row) = rows.next().map_err(reading)? {
+            number += 1;
+            with_job(row, number, |job| each(&Change::Add(job.clone()))).map_err(reading)??;
+        }
+        Ok(number)
+    }
 }
 
-fn move_row(row: &Row<'_>, number: u64, add: &mut Statement<'_>) -> rusqlite::Result<()> {
+/// Makes a job of a row, for as long as `then` takes.
+fn with_job<T>(row: &Row<'_>, number: u64, then: impl FnOnce(&StoredJob<'_>) -> T) -> rusqlite::Result<T> {
     let (function, unique) = (bytes(row.get_ref(0)?), bytes(row.get_ref(1)?));
     let workload = bytes(row.get_ref(2)?);
     let priority = integer(row.get_ref(3)?).and_then(|priority| usize::try_from(priority).ok());
@@ -123,7 +141,7 @@ fn move_row(row: &Row<'_>, number: u64, add: &mut Statement<'_>) -> rusqlite::Re
         cron: None,
         workload: Data::Borrowed(&workload),
     };
-    insert(add, &job).map(|_| ())
+    Ok(then(&job))
 }
 
 /// Whatever is there, as bytes: gearmand writes text and blobs, NULL where there are none, and people write what they like.

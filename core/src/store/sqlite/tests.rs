@@ -86,6 +86,9 @@ fn what_is_no_database_stays_as_it_is() {
     refused(&file, StoreErrorKind::Damaged, "is not an SQLite database");
     refused(folder.path(), StoreErrorKind::Io, "its folder must be there");
     refused(&folder.path().join("none/q.db"), StoreErrorKind::Io, "its folder must be there");
+    let error = Sqlite::read(&settings(&folder.path().join("other.db")), &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Io);
+    assert!(!folder.path().join("other.db").exists(), "reading makes no file");
     let error = open(Path::new("")).unwrap_err();
     assert!(error.to_string().starts_with("SQLite needs a file"), "{error}");
 }
@@ -266,6 +269,7 @@ mod takeover {
     #[test]
     fn rows_of_all_kinds() {
         use Priority::{High, Low, Normal};
+        let mut seen = Vec::new();
         let (_folder, file) = made(&format!(
             "{USUAL} INSERT INTO gearman_queue VALUES
              ('z-1', 'f', 0, x'610062', 0),
@@ -276,6 +280,14 @@ mod takeover {
              (CAST('63' || x'00' AS TEXT), 'f', -1, '', 9223372036854775807),
              (x'62ff00', x'66', 'low', x'', '77')"
         ));
+        let before = fs::read(&file).unwrap();
+        let mut read = |change: &Change<'_>| {
+            seen.push(change.number());
+            Ok(())
+        };
+        Sqlite::read(&settings(&file), &mut read).unwrap();
+        assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7, 7], "the last one is the counter");
+        assert!(fs::read(&file).unwrap() == before, "reading has changed the file");
         let mut store = open(&file).unwrap();
         let expected = [
             row(1, "z-1", High, 0, "a\\x00b"),
@@ -368,6 +380,13 @@ mod takeover {
             let (jobs, counter) = found(&mut open(&file).unwrap());
             assert_eq!((jobs.len(), counter), (2 + round, number));
             assert_eq!(jobs.last(), Some(&row(number, "u", Priority::High, 0, "x")));
+            let mut last = 0;
+            let mut look = |change: &Change<'_>| {
+                last = change.number();
+                Ok(())
+            };
+            Sqlite::read(&settings(&file), &mut look).unwrap();
+            assert_eq!(last, number);
         }
         // The counter stands behind what was added without one.
         open(&file).unwrap().commit(&adds([60], b"ours")).unwrap();
