@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use lineshaft::error::{Error, ErrorKind};
+use lineshaft::store::{StoreError, StoreErrorKind};
 
 /// How a command ended; the number is the exit code of `lineshaft`'s own subcommands.
 ///
@@ -107,6 +108,17 @@ impl From<Error> for Failure {
             | ErrorKind::NotConnected
             | ErrorKind::CouldNotConnect => Exit::Unreachable,
             _ => Exit::Refused,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match error.kind() {
+            StoreErrorKind::Settings => Exit::Usage,
+            StoreErrorKind::Unavailable => Exit::Unreachable,
+            _ => Exit::System,
         };
         Self::new(exit, error.to_string())
     }

@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod lists;
+mod queue;
 mod serve;
 mod submit;
 mod work;
@@ -36,6 +37,9 @@ enum Command {
     Work(work::Work),
     #[command(flatten)]
     Admin(admin::Admin),
+    /// Copy, list, check and delete the jobs in stores that no server has open.
+    #[command(subcommand)]
+    Queue(queue::Queue),
     /// Print every setting of the job server with its value and where that comes from.
     Config(config::Config),
 }
@@ -108,6 +112,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         Command::Submit(submit) => submit.run(),
         Command::Work(work) => work.run(),
         Command::Admin(admin) => admin.run(),
+        Command::Queue(queue) => queue.run(),
         Command::Config(config) => config.run(),
     };
     match done {

@@ -3,6 +3,7 @@
 mod daemon;
 mod messages;
 mod own;
+mod queue;
 mod tools;
 
 use std::os::unix::fs::symlink;

@@ -64,8 +64,8 @@ impl Trouble {
             Some(ErrorCode::CannotOpen) => (
                 Io,
                 format!(
-                    "cannot {verb} {file}: its folder must be there, and the server's user must have the right to read \
-                     and write both ({error})"
+                    "cannot {verb} {file}: its folder must be there, and this user must have the right to read and \
+                     write both ({error})"
                 ),
             ),
             _ => (Io, format!("cannot {verb} {file}: {error}")),
@@ -76,7 +76,7 @@ impl Trouble {
     pub(super) fn read_only(&self) -> StoreError {
         let file = &self.file;
         let text = format!(
-            "{file} may only be read: the server's user must have the right to write it and to make files in its folder"
+            "{file} may only be read: this user must have the right to write it and to make files in its folder"
         );
         StoreError::new(StoreErrorKind::Io, text)
     }

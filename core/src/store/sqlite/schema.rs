@@ -1,6 +1,6 @@
 //! Opening the file: whose it is, which version it has, and what is made where it is new.
 
-use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension};
 
 use super::error::Trouble;
 use super::{SqliteSettings, StoreError, StoreErrorKind, takeover, unsigned};
@@ -53,19 +53,19 @@ const AFTER: &str = "
 
 /// A connection to the file, which nobody else has and which may be written; nothing in it has changed.
 pub(super) fn open(settings: &SqliteSettings) -> Result<(Connection, Trouble), StoreError> {
-    let (connection, trouble) = connect(settings, OpenFlags::SQLITE_OPEN_CREATE)?;
-    if connection.is_readonly(MAIN_DB).map_err(|error| trouble.opening(&error))? {
-        return Err(trouble.read_only());
-    }
-    Ok((connection, trouble))
+    connect(settings, Some(OpenFlags::SQLITE_OPEN_CREATE))
 }
 
-/// A connection to a file that is there, which nobody writes meanwhile. Only our own files ask for the right to write them.
+/// A connection to a file that is there, which nobody writes meanwhile.
 pub(super) fn look(settings: &SqliteSettings) -> Result<(Connection, Trouble), StoreError> {
-    connect(settings, OpenFlags::empty())
+    connect(settings, None)
 }
 
-fn connect(settings: &SqliteSettings, flags: OpenFlags) -> Result<(Connection, Trouble), StoreError> {
+/// With flags for those who write.
+fn connect(
+    settings: &SqliteSettings,
+    writes: Option<OpenFlags>,
+) -> Result<(Connection, Trouble), StoreError> {
     let SqliteSettings { file, table, busy_timeout } = settings;
     if file.as_os_str().is_empty() {
         let text = "SQLite needs a file: sqlite:/var/lib/lineshaft/queue.db, for example";
@@ -78,12 +78,23 @@ fn connect(settings: &SqliteSettings, flags: OpenFlags) -> Result<(Connection, T
         StoreError::new(StoreErrorKind::Settings, text)
     })?;
     let trouble = Trouble::new(&path);
-    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        writes.unwrap_or_default() | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opening = |error| trouble.opening(&error);
     let connection = Connection::open_with_flags(&path, flags).map_err(opening)?;
     connection.busy_timeout(*busy_timeout).map_err(opening)?;
     connection.execute_batch(BEFORE).map_err(opening)?;
-    match version(&connection).map_err(opening)? {
+    // SQLite opens it so where it may not write.
+    let read_only = connection.is_readonly(MAIN_DB).map_err(opening)?;
+    if read_only && writes.is_some() {
+        return Err(trouble.read_only());
+    }
+    let version = version(&connection).map_err(|error| match error.sqlite_error_code() {
+        // A file with a write-ahead log cannot be locked by those who may only read it.
+        Some(ErrorCode::SystemIoFailure) if read_only => trouble.read_only(),
+        _ => trouble.opening(&error),
+    });
+    match version? {
         Some(version) if version > VERSION => Err(trouble.newer(version, VERSION)),
         Some(VERSION) | None => Ok((connection, trouble)),
         Some(version) => Err(trouble.strange(version)),
