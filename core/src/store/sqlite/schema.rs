@@ -78,8 +78,9 @@ fn connect(
         StoreError::new(StoreErrorKind::Settings, text)
     })?;
     let trouble = Trouble::new(&path);
-    let flags =
-        writes.unwrap_or_default() | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = writes.unwrap_or(OpenFlags::empty())
+        | OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opening = |error| trouble.opening(&error);
     let connection = Connection::open_with_flags(&path, flags).map_err(opening)?;
     connection.busy_timeout(*busy_timeout).map_err(opening)?;
