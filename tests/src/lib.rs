@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod fuzz;
+pub mod network;
 pub mod place;
 pub mod program;
 pub mod server;

@@ -1,14 +1,15 @@
 //! Debian's MariaDB.
 
 use anyhow::{Context, Result};
-use lineshaft::store::{self, Store, StoreError};
+use lineshaft::store::{self, MySql, MySqlSettings, Store, StoreError};
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::sql::{Shared, as_user, must, unique_name};
+use super::sql::{Shared, SqlServer, as_user, must, unique_name};
 use super::{Kind, Process};
 use crate::stores::Subject;
 
@@ -51,11 +52,6 @@ impl MariaDbServer {
         SHARED.get(|| Self::start(&[]))
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.0.port
-    }
-
     /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         socket(self.0.folder.path())
@@ -65,52 +61,50 @@ impl MariaDbServer {
     pub fn user(&self) -> (&'static str, &'static str) {
         (USER, PASSWORD)
     }
+}
 
-    /// Kills it, as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the process cannot be killed.
-    pub fn kill(&mut self) -> Result<()> {
-        self.0.kill()
+impl SqlServer for MariaDbServer {
+    fn port(&self) -> u16 {
+        self.0.port
     }
 
-    /// Ends it: those who are connected are thrown out.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub fn stop(&mut self) -> Result<()> {
-        self.0.stop(Signal::TERM)
-    }
-
-    /// Starts it again on the same port with the same data.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
-    }
-
-    /// Does what `sql` says in a database, and answers its rows, their columns with tabs between them.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
+    fn sql(&self, database: &str, sql: &str) -> Result<String> {
         mariadb(self.0.folder.path(), database, sql)
     }
 
-    /// Makes a database, and answers its name.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn create_database(&self) -> Result<String> {
+    fn create_database(&self) -> Result<String> {
         let name = unique_name();
         self.sql("mysql", &format!("CREATE DATABASE {name}"))?;
         Ok(name)
     }
 
-    /// The address of a store in a database.
-    pub fn address(&self, database: &str) -> String {
-        format!("mysql://{USER}:{ESCAPED}@127.0.0.1:{}/{database}", self.port())
+    fn address_by(&self, port: u16, database: &str) -> String {
+        format!("mysql://{USER}:{ESCAPED}@127.0.0.1:{port}/{database}")
+    }
+
+    fn open(&self, port: u16, database: &str, timeout: Duration) -> Result<Box<dyn Store>, StoreError> {
+        let settings = MySqlSettings::at(&self.address_by(port, database))?;
+        Ok(Box::new(MySql::open(&MySqlSettings { timeout, ..settings })?))
+    }
+
+    fn throw_out(&self, database: &str) -> Result<()> {
+        let sessions = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{database}'");
+        for session in self.sql("mysql", &sessions)?.lines() {
+            self.sql("mysql", &format!("KILL {session}"))?;
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        self.0.kill()
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        self.0.stop(Signal::TERM)
+    }
+
+    fn start_again(&mut self) -> Result<()> {
+        self.0.start_again()
     }
 }
 

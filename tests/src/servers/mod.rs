@@ -20,7 +20,7 @@ pub use mariadb::{MariaDb, MariaDbServer};
 pub use memcached::MemcachedServer;
 pub use postgres::{PostgresDb, PostgresServer};
 pub use redis::RedisServer;
-pub use sql::release;
+pub use sql::{SqlServer, release};
 
 /// How a server is started and seen to work.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! Debian's PostgreSQL.
 
 use anyhow::{Context, Result};
-use lineshaft::store::{self, Store, StoreError};
+use lineshaft::store::{self, Postgres, PostgresSettings, Store, StoreError};
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::sql::{Shared, as_user, must, unique_name};
+use super::sql::{Shared, SqlServer, as_user, must, unique_name};
 use super::{Kind, Process};
 use crate::stores::Subject;
 
@@ -45,11 +46,6 @@ impl PostgresServer {
         SHARED.get(Self::start)
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.0.port
-    }
-
     /// The folder of its Unix socket.
     pub fn socket_folder(&self) -> &Path {
         self.0.folder.path()
@@ -60,57 +56,52 @@ impl PostgresServer {
         PASSWORD
     }
 
-    /// Kills it, as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the process cannot be killed.
-    pub fn kill(&mut self) -> Result<()> {
-        self.0.kill()
+    /// The same as libpq takes it.
+    pub fn conninfo(&self, database: &str) -> String {
+        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+        format!("host=127.0.0.1 port={} dbname={database} user={USER} password='{password}'", self.port())
+    }
+}
+
+impl SqlServer for PostgresServer {
+    fn port(&self) -> u16 {
+        self.0.port
     }
 
-    /// Ends it: those who are connected are thrown out.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub fn stop(&mut self) -> Result<()> {
-        self.0.stop(Signal::INT)
-    }
-
-    /// Starts it again on the same port with the same data.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
-    }
-
-    /// Does what `sql` says in a database, and answers its rows, their columns with tabs between them.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
+    fn sql(&self, database: &str, sql: &str) -> Result<String> {
         psql(self.0.folder.path(), self.port(), database, sql)
     }
 
-    /// Makes a database, and answers its name.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn create_database(&self) -> Result<String> {
+    fn create_database(&self) -> Result<String> {
         let name = unique_name();
         self.sql("postgres", &format!("CREATE DATABASE {name}"))?;
         Ok(name)
     }
 
-    /// The address of a store in a database.
-    pub fn address(&self, database: &str) -> String {
-        format!("postgres://{USER}:{ESCAPED}@127.0.0.1:{}/{database}", self.port())
+    fn address_by(&self, port: u16, database: &str) -> String {
+        format!("postgres://{USER}:{ESCAPED}@127.0.0.1:{port}/{database}")
     }
 
-    /// The same as libpq takes it.
-    pub fn conninfo(&self, database: &str) -> String {
-        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
-        format!("host=127.0.0.1 port={} dbname={database} user={USER} password='{password}'", self.port())
+    fn open(&self, port: u16, database: &str, timeout: Duration) -> Result<Box<dyn Store>, StoreError> {
+        let settings = PostgresSettings::at(&self.address_by(port, database))?;
+        Ok(Box::new(Postgres::open(&PostgresSettings { timeout, ..settings })?))
+    }
+
+    fn throw_out(&self, database: &str) -> Result<()> {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+        self.sql("postgres", &format!("{end} '{database}'")).map(drop)
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        self.0.kill()
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        self.0.stop(Signal::INT)
+    }
+
+    fn start_again(&mut self) -> Result<()> {
+        self.0.start_again()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the servers of SQL have in common: they are not to be root, and tests share one, each in a database of its own.
 
 use anyhow::{Context, Result, bail};
+use lineshaft::store::{Store, StoreError};
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -8,9 +9,66 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{mariadb, postgres};
 use crate::program;
+
+/// What tests do with a server of SQL.
+pub trait SqlServer {
+    /// Where it listens.
+    fn port(&self) -> u16;
+
+    /// Does what `sql` says in a database, and answers its rows, their columns with tabs between them.
+    ///
+    /// # Errors
+    /// Those of the server.
+    fn sql(&self, database: &str, sql: &str) -> Result<String>;
+
+    /// Makes a database, and answers its name.
+    ///
+    /// # Errors
+    /// Those of the server.
+    fn create_database(&self) -> Result<String>;
+
+    /// The address of a store in a database, by way of another port: the server's own, or one that leads to it.
+    fn address_by(&self, port: u16, database: &str) -> String;
+
+    /// The address of a store in a database.
+    fn address(&self, database: &str) -> String {
+        self.address_by(self.port(), database)
+    }
+
+    /// Opens the store there; no wait of it is longer than `timeout`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn open(&self, port: u16, database: &str, timeout: Duration) -> Result<Box<dyn Store>, StoreError>;
+
+    /// Ends the sessions in a database.
+    ///
+    /// # Errors
+    /// Those of the server.
+    fn throw_out(&self, database: &str) -> Result<()>;
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    fn kill(&mut self) -> Result<()>;
+
+    /// Ends it: those who are connected are thrown out.
+    ///
+    /// # Errors
+    /// When it does not end.
+    fn stop(&mut self) -> Result<()>;
+
+    /// Starts it again on the same port with the same data.
+    ///
+    /// # Errors
+    /// When it does not start.
+    fn start_again(&mut self) -> Result<()>;
+}
 
 /// A command that root starts as this user: some servers refuse to be root. Others start it as they are.
 pub(super) fn as_user(user: &str, program: &Path, folder: &Path) -> Result<Command> {

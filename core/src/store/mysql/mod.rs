@@ -38,7 +38,7 @@ impl MySql {
 
 /// Opens the store at an address.
 pub(super) fn open(address: &Address<'_>) -> Result<Box<dyn Store>, StoreError> {
-    Ok(Box::new(MySql::open(&MySqlSettings::at(address)?)?))
+    Ok(Box::new(MySql::open(&MySqlSettings::read(address)?)?))
 }
 
 impl Store for MySql {

@@ -58,14 +58,17 @@ impl Session {
     pub(super) async fn replay(&mut self, place: &Place, each: Each<'_>) -> Result<(), StoreError> {
         let sql = Sql::new(place);
         let counter: Option<u64> = in_time(place, 0, self.conn.query_first(&sql.get_counter)).await?;
+        let mut counter = counter.unwrap_or_default();
         // Rows come as they are asked for: the connection reads no further before.
         let mut rows = in_time(place, 0, self.conn.exec_iter(&sql.replay, ())).await?;
         while let Some(row) = in_time(place, self.packet, rows.next()).await? {
-            each(&Change::Add(job_of(place, row)?.borrow()))?;
+            let job = job_of(place, row)?;
+            counter = counter.max(job.number);
+            each(&Change::Add(job.borrow()))?;
         }
         drop(rows);
         in_time(place, 0, self.conn.query_drop("COMMIT")).await?;
-        each(&Change::Counter { number: counter.unwrap_or_default() })
+        each(&Change::Counter { number: counter })
     }
 
     /// The session has no autocommit: the first statement begins a transaction. All that needs no parameters goes out together

@@ -48,7 +48,15 @@ impl Default for MySqlSettings {
 }
 
 impl MySqlSettings {
-    pub(super) fn at(address: &Address<'_>) -> Result<Self, StoreError> {
+    /// The settings that an address of a store has, `mysql://USER:PASSWORD@HOST:PORT/DATABASE?table=NAME&socket=FILE`.
+    ///
+    /// # Errors
+    /// For what cannot be read as an address.
+    pub fn at(address: &str) -> Result<Self, StoreError> {
+        Self::read(&Address::parse(address)?)
+    }
+
+    pub(super) fn read(address: &Address<'_>) -> Result<Self, StoreError> {
         let [table, socket] = address.settings(["table", "socket"])?;
         let url = address.whole.split('?').next().unwrap_or_default();
         let opts = Opts::from_url(url).map_err(|why| {
@@ -116,7 +124,7 @@ impl Place {
         let opts = OptsBuilder::default().stmt_cache_size(32).prefer_socket(false).tcp_nodelay(true);
         let opts = opts.ip_or_hostname(host).tcp_port(*port).socket(socket);
         let opts = opts.user(some(user)).pass(some(password)).db_name(Some(database));
-        let opts = opts.tcp_keepalive(Some(*timeout));
+        let opts = opts.tcp_keepalive(Some((*timeout).max(Duration::from_secs(1))));
         Ok(Self {
             opts: opts.into(),
             text: format!("MySQL table {jobs} in database {database} at {place}"),

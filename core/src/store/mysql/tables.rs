@@ -147,10 +147,11 @@ const WANTED: &str = "function_name <> ''";
 /// put right.
 fn copying(place: &Place, columns: &[(String, String)]) -> Option<String> {
     let column = |name: &str| columns.iter().find(|(there, _)| there == name);
-    // A blob is not cast: no cast is as long as a blob may be.
+    // What gearmand gets it says in utf8mb4, and the database keeps texts in the encoding of their column.
     let bytes = |name: &str| {
         let (name, kind) = column(name)?;
-        Some(if kind.ends_with("blob") { name.clone() } else { format!("CAST({name} AS BINARY)") })
+        let text = kind.ends_with("char") || kind.ends_with("text");
+        Some(if text { format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY)") } else { name.clone() })
     };
     let (function, unique, data) = (bytes("function_name")?, bytes("unique_key")?, bytes("data")?);
     column("priority")?;
@@ -185,7 +186,7 @@ pub(super) fn params_of(job: &StoredJob<'_>) -> [Value; 10] {
 
 /// The job of a row of ours.
 pub(super) struct Stored {
-    number: u64,
+    pub(super) number: u64,
     function: Vec<u8>,
     unique: Vec<u8>,
     reducer: Option<Vec<u8>>,

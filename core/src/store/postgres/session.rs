@@ -70,7 +70,7 @@ impl Session {
     pub(super) async fn replay(&mut self, place: &Place, each: Each<'_>) -> Result<(), StoreError> {
         let sql = Sql::new(place);
         let row = in_time(place, 0, self.client.query_one(&sql.get_counter, &[])).await?;
-        let counter: i64 = get(place, row.try_get(0))?;
+        let mut counter = get::<i64>(place, row.try_get(0))? as u64;
         let rows = self.client.query_raw(&sql.replay, Vec::<i32>::new());
         let mut rows = pin!(in_time(place, 0, rows).await?);
         // Rows come as they are asked for: the connection reads no further before.
@@ -78,9 +78,11 @@ impl Session {
             let next = poll_fn(|context| rows.as_mut().poll_next(context));
             in_time(place, super::Postgres::MAX_JOB, async { next.await.transpose() }).await?
         } {
-            each(&Change::Add(job_of(place, &row)?))?;
+            let job = job_of(place, &row)?;
+            counter = counter.max(job.number);
+            each(&Change::Add(job))?;
         }
-        each(&Change::Counter { number: counter as u64 })
+        each(&Change::Counter { number: counter })
     }
 
     pub(super) async fn commit(&mut self, place: &Place, plan: &Plan<'_>) -> Result<(), StoreError> {

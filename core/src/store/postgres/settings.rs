@@ -100,7 +100,10 @@ impl Place {
         let one = *config.get_connect_timeout().unwrap_or(&timeout);
         // A network that has gone away is noticed in about twice the timeout, even when there is nothing to commit.
         config.connect_timeout(one).keepalives(true);
-        config.keepalives_idle(timeout).keepalives_interval(timeout / 5).keepalives_retries(5);
+        // The system counts seconds.
+        let second = Duration::from_secs(1);
+        config.keepalives_idle(timeout.max(second)).keepalives_interval((timeout / 5).max(second));
+        config.keepalives_retries(5);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(timeout);
         }
