@@ -33,6 +33,8 @@ const OPEN: &[(&str, Open)] = &[
     ("sqlite", super::Sqlite::open_address),
     #[cfg(feature = "redis")]
     ("redis", super::Redis::open_address),
+    #[cfg(feature = "memcached")]
+    ("memcached", super::Memcached::open_address),
 ];
 
 type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
@@ -141,7 +143,7 @@ impl<'a> Address<'a> {
                 let (kind, name) = (self.kind, name.escape_debug());
                 return Err(settings(format!("a store `{kind}` has no setting `{name}`; it has {names:?}")));
             };
-            let value = unescape(value).ok_or_else(|| {
+            let value = String::from_utf8(unescape(value.as_bytes())).map_err(|_| {
                 settings(format!("the setting `{name}` of a store `{}` is not UTF-8", self.kind))
             })?;
             if values[at].replace(value).is_some() {
@@ -173,10 +175,10 @@ fn settings(text: String) -> StoreError {
     StoreError::new(StoreErrorKind::Settings, text)
 }
 
-/// Puts bytes where `%` and two digits stand; `None` for what is not UTF-8 then.
-fn unescape(text: &str) -> Option<String> {
+/// Puts bytes where `%` and two digits stand.
+pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let [first, behind @ ..] = rest {
         let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
         (rest, _) = match (first, digit(0), digit(1)) {
@@ -184,7 +186,7 @@ fn unescape(text: &str) -> Option<String> {
             _ => (behind, bytes.push(*first)),
         };
     }
-    String::from_utf8(bytes).ok()
+    bytes
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod batch;
 mod error;
 #[cfg(feature = "net")]
 pub mod log;
+#[cfg(feature = "memcached")]
+mod memcached;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "redis", feature = "memcached"))]
@@ -29,6 +31,8 @@ pub use batch::{Batch, Record};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "net")]
 pub use log::{Log, LogSettings};
+#[cfg(feature = "memcached")]
+pub use memcached::{Memcached, MemcachedSettings};
 #[cfg(feature = "mysql")]
 pub use mysql::{MySql, MySqlSettings};
 #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 //! Debian's memcached.
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -41,6 +42,14 @@ impl MemcachedServer {
         self.0.kill()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.0.signal(signal)
+    }
+
     /// Starts it again on the same port. It has lost everything.
     ///
     /// # Errors
@@ -49,18 +58,33 @@ impl MemcachedServer {
         self.0.start_again()
     }
 
+    /// Sets an item, or deletes it.
+    ///
+    /// # Errors
+    /// When memcached does not.
+    pub fn put(&self, key: &str, value: Option<&[u8]>) -> Result<()> {
+        let (command, answer) = match value {
+            None => (format!("delete {key}\r\n").into_bytes(), "DELETED"),
+            Some(value) => {
+                let head = format!("set {key} 0 0 {}\r\n", value.len());
+                ([head.as_bytes(), value, b"\r\n"].concat(), "STORED")
+            }
+        };
+        lines(self.port(), &command, answer).map(drop)
+    }
+
     /// Sends `command` with its line end, and answers everything up to a line that is `last`.
     ///
     /// # Errors
     /// When the connection fails.
     pub fn ask(&self, command: &str, last: &str) -> Result<Vec<String>> {
-        lines(self.port(), command, last).with_context(|| format!("memcached: {command:?}"))
+        lines(self.port(), command.as_bytes(), last).with_context(|| format!("memcached: {command:?}"))
     }
 }
 
-fn lines(port: u16, command: &str, last: &str) -> Result<Vec<String>> {
+fn lines(port: u16, command: &[u8], last: &str) -> Result<Vec<String>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.write_all(command.as_bytes())?;
+    stream.write_all(command)?;
     let mut lines = Vec::new();
     for line in BufReader::new(stream).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned();
@@ -69,6 +93,10 @@ fn lines(port: u16, command: &str, last: &str) -> Result<Vec<String>> {
         if done {
             return Ok(lines);
         }
+        anyhow::ensure!(
+            !lines.iter().any(|line| line.contains("ERROR") || line.starts_with("NOT_")),
+            "{lines:?}"
+        );
     }
     anyhow::bail!("the connection ended after {lines:?}")
 }
@@ -81,5 +109,5 @@ fn command(port: u16, _folder: &Path) -> Result<Command> {
 }
 
 fn ready(port: u16, _: &Path) -> bool {
-    lines(port, "version\r\n", "VERSION").is_ok()
+    lines(port, b"version\r\n", "VERSION").is_ok()
 }

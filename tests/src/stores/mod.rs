@@ -4,6 +4,7 @@ mod body;
 mod content;
 mod faulty;
 mod log;
+mod memcached;
 mod memory;
 mod property;
 mod redis;
@@ -48,6 +49,8 @@ pub const SUBJECTS: &[(&str, Make)] = &[
     ("memory", || Ok(Box::new(Memory::default()))),
     ("log", || Ok(Box::new(log::Folder::new(64 << 20)?))),
     ("log_in_small_segments", || Ok(Box::new(log::Folder::new(64 << 10)?))),
+    ("memcached", memcached::subject),
+    ("memcached_twice", memcached::two),
     ("redis", redis::subject),
     ("mysql", || Ok(Box::new(MariaDb::new()?))),
     ("postgres", || Ok(Box::new(PostgresDb::new()?))),

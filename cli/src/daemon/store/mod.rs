@@ -1,5 +1,6 @@
 //! Where the daemon keeps background jobs: `--store` in our words, `--queue-type` and its options in gearmand's.
 
+mod memcached;
 mod mysql;
 mod postgres;
 mod redis;
@@ -30,6 +31,7 @@ const QUEUES: &[(&str, Read)] = &[
     ("MySQL", mysql::by_options),
     ("Postgres", postgres::by_options),
     ("redis", redis::read),
+    ("libmemcached", memcached::read),
 ];
 
 /// gearmand's queues that are not served from, and what to do instead.
