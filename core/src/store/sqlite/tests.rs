@@ -190,7 +190,7 @@ fn every_image_of_a_crash_opens_with_whole_batches() {
     }
     let (database, whole) = (fs::read(&file).unwrap(), fs::read(&log).unwrap());
     drop(store);
-    for cut in (0..whole.len()).step_by(4099).chain([whole.len()]) {
+    for cut in (0..whole.len()).step_by(12_289).chain([whole.len()]) {
         fs::write(&image, &database).unwrap();
         fs::write(&image_log, &whole[..cut]).unwrap();
         let mut store = open(&image).unwrap();
