@@ -4,6 +4,7 @@ mod daemon;
 mod messages;
 mod own;
 mod queue;
+mod stores;
 mod tools;
 
 use std::os::unix::fs::symlink;

@@ -68,6 +68,12 @@ impl Trouble {
                      write both ({error})"
                 ),
             ),
+            Some(ErrorCode::SystemIoFailure) => (
+                Io,
+                format!(
+                    "cannot {verb} {file}: the disk or the file system failed ({error}); the system's log says more"
+                ),
+            ),
             _ => (Io, format!("cannot {verb} {file}: {error}")),
         };
         StoreError::new(kind, text)

@@ -48,8 +48,8 @@ impl Default for SqliteSettings {
 pub struct Sqlite {
     connection: Connection,
     trouble: Trouble,
-    /// Jobs that have ended since the file was last looked at for room to give back.
-    ended: usize,
+    /// Changes since the file was last looked at for room to give back.
+    changes: usize,
 }
 
 const ADD: &str = "INSERT INTO lineshaft_job (number, function, unique_key, reducer, priority, due, returns, schedule, cron, \
@@ -63,8 +63,8 @@ const ALL: &str = "SELECT number, function, unique_key, reducer, priority, due, 
 impl Sqlite {
     /// SQLite refuses rows of more than 10^9 bytes; a row has some that are not the job's own.
     const MAX_JOB: usize = 1_000_000_000 - 1000;
-    /// So many jobs end between two looks for room that can be given back to the file system.
-    const ENDED: usize = 4096;
+    /// So many changes lie between two looks for room that can be given back to the file system.
+    const LOOK_EVERY: usize = 4096;
     /// Pages that are given back in one piece of work.
     const PIECE: u32 = 512;
 
@@ -81,7 +81,7 @@ impl Sqlite {
             old.move_rows(&mut connection).map_err(|error| trouble.writing(&error))?;
         }
         schema::checkpoint(&connection).map_err(|error| trouble.writing(&error))?;
-        Ok(Self { connection, trouble, ended: 0 })
+        Ok(Self { connection, trouble, changes: 0 })
     }
 
     /// `sqlite:FILE[?table=NAME]`
@@ -183,7 +183,7 @@ impl Store for Sqlite {
             return Ok(());
         }
         self.write(batch).map_err(|error| self.trouble.writing(&error))?;
-        self.ended += batch.len();
+        self.changes += batch.len();
         Ok(())
     }
 
@@ -192,12 +192,12 @@ impl Store for Sqlite {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreError> {
-        if self.ended < Self::ENDED {
+        if self.changes < Self::LOOK_EVERY {
             return Ok(false);
         }
         let more = self.shrink().map_err(|error| self.trouble.writing(&error))?;
         if !more {
-            self.ended = 0;
+            self.changes = 0;
         }
         Ok(more)
     }
