@@ -133,6 +133,7 @@ pub fn compare(store: &mut dyn Store, expected: &[Job]) -> Result<()> {
     Ok(())
 }
 
-fn sort(jobs: &mut [Job]) {
+/// By function, unique and workload.
+pub fn sort(jobs: &mut [Job]) {
     jobs.sort_by(|a, b| (&a.function, &a.unique, &a.workload).cmp(&(&b.function, &b.unique, &b.workload)));
 }

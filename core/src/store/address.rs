@@ -35,6 +35,8 @@ const OPEN: &[(&str, Open)] = &[
     ("redis", super::Redis::open_address),
     #[cfg(feature = "memcached")]
     ("memcached", super::Memcached::open_address),
+    #[cfg(feature = "tokyocabinet")]
+    ("tokyocabinet", super::TokyoCabinet::open_address),
 ];
 
 type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
@@ -43,6 +45,8 @@ type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
 const READ: &[(&str, Read)] = &[
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::read_address),
+    #[cfg(feature = "tokyocabinet")]
+    ("tokyocabinet", super::TokyoCabinet::read_address),
 ];
 
 /// Opens the store at `address`, and makes it where there is none: its kind, a colon, its place, and for some kinds settings

@@ -23,6 +23,8 @@ mod redis;
 mod remote;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "tokyocabinet")]
+mod tokyo;
 
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub use record::{Change, RecordError, StoredJob};
 pub use redis::{Redis, RedisSettings};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteSettings};
+#[cfg(feature = "tokyocabinet")]
+pub use tokyo::TokyoCabinet;
 
 /// A place where background jobs survive the server's end. Its methods are called by one thread at a time and may block it.
 pub trait Store: Send + 'static {
