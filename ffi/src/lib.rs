@@ -20,6 +20,8 @@ mod connection;
 mod job;
 mod kill;
 mod panic;
+#[cfg(test)]
+mod panic_tests;
 mod parse;
 mod pointer;
 mod report;

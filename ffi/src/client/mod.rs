@@ -27,9 +27,13 @@ use crate::report::tell;
 use crate::universal::Universal;
 
 pub(crate) use execute::run_all;
+#[cfg(test)]
+pub(crate) use life::gearman_client_create;
 pub(crate) use life::{client_of, gearman_client_free};
 use options::Flags;
 use peer::Peer;
+#[cfg(test)]
+pub(crate) use queue::gearman_client_add_task;
 use run::Delivery;
 use task::Handle;
 pub use task::Task;

@@ -21,6 +21,8 @@ use crate::universal::Universal;
 
 use functions::Functions;
 pub(crate) use life::of as clone_of;
+#[cfg(test)]
+pub(crate) use life::{gearman_worker_create, gearman_worker_free};
 use options::Flags;
 pub(crate) use station::Station;
 use wake::Wake;
