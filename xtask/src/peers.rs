@@ -16,7 +16,7 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 16] = [
+const PACKAGES: [Package; 17] = [
     Package { name: "cmake", probe: Probe::File("/usr/bin/cmake") },
     Package { name: "man-db", probe: Probe::File("/usr/bin/man") },
     Package { name: "pkgconf", probe: Probe::File("/usr/bin/pkg-config") },
@@ -35,6 +35,7 @@ const PACKAGES: [Package; 16] = [
     Package { name: "tokyocabinet-bin", probe: Probe::File("/usr/bin/tchmgr") },
     Package { name: "mariadb-server", probe: Probe::File("/usr/sbin/mariadbd") },
     Package { name: "postgresql", probe: Probe::Run(&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"]) },
+    Package { name: "valgrind", probe: Probe::File("/usr/bin/valgrind") },
     Package { name: "python3-venv", probe: Probe::Run(&["python3", "-c", "import ensurepip, venv"]) },
 ];
 
