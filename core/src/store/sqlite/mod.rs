@@ -66,7 +66,7 @@ impl Sqlite {
     /// So many changes lie between two looks for room that can be given back to the file system.
     const LOOK_EVERY: usize = 4096;
     /// Pages that are given back in one piece of work.
-    const PIECE: u32 = 512;
+    const PIECE: u32 = 128;
 
     /// Opens the file, and takes over what gearmand has left in it.
     ///

@@ -211,8 +211,8 @@ fn room_is_given_back() {
     let folder = folder();
     let file = folder.path().join("q.db");
     let mut store = open(&file).unwrap();
-    let last = 8 * Sqlite::LOOK_EVERY as u64;
-    store.commit(&adds(1..=last, &[4; 500])).unwrap();
+    let last = Sqlite::LOOK_EVERY as u64;
+    store.commit(&adds(1..=last, &[4; 1000])).unwrap();
     let mut ends = Batch::new();
     (2..=last).for_each(|number| ends.push(&Change::End { number }));
     store.commit(&ends).unwrap();
