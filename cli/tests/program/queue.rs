@@ -172,16 +172,17 @@ fn a_source_that_has_changed_is_not_gone_on_with() {
     fs::write(file.path(), &cut).unwrap();
     fs::write(place.path("in"), many(30_001)).unwrap();
     let words = ["import", "jsonl:in", "sqlite:q.db"];
-    place.refused(&words, "", 2, "has changed since: put it back as it was, or give --again");
+    place.refused(&words, "", 2, "has changed since: put it back as it was; or give --again");
     fs::write(place.path("in"), many(30_000)).unwrap();
     place.ok(&words, "");
     assert_eq!(place.ok(&["export", "sqlite:q.db"], "").lines().count(), 30_001);
     // Another job where one of ours should be.
     fs::write(file.path(), &cut).unwrap();
     place.ok(&["purge", "--yes", "sqlite:q.db"], "");
+    place.refused(&words, "", 2, "nothing of that is in sqlite ");
     place.ok(&["import", "-", "sqlite:q2.db"], "{\"number\":2000,\"function\":\"g\"}\n{\"counter\":40000}\n");
     fs::rename(place.path("q2.db"), place.path("q.db")).unwrap();
-    place.refused(&words, "", 2, "has another job where an earlier run has put the one with the number 2000");
+    place.refused(&words, "", 2, "has another job with the number 2000 by now");
 }
 
 #[test]

@@ -179,14 +179,16 @@ impl Copy<'_> {
 
     /// Where to go on: what the memory and the target say together.
     fn state(&self, target: &mut dyn Store, remembered: Option<State>) -> Result<State, Failure> {
-        let (mut highest, mut stranger) = (0, None);
+        let (mut highest, mut is_there, mut stranger) = (0, false, None);
         target.replay(&mut |change| {
             highest = highest.max(change.number());
             if let (Change::Add(job), Some(state)) = (change, &remembered)
-                && let Some(number) = job.number.checked_sub(state.base)
-                && self.jobs.get(number).is_some_and(|ours| !is_same(&ours, job))
+                && let Some(ours) = job.number.checked_sub(state.base).and_then(|it| self.jobs.get(it))
             {
-                stranger = Some(job.number);
+                match is_same(&ours, job) {
+                    true => is_there = true,
+                    false => stranger = Some(job.number),
+                }
             }
             Ok(())
         })?;
@@ -196,19 +198,22 @@ impl Copy<'_> {
             return Ok(fresh);
         };
         let has_changed = state.fingerprint != fresh.fingerprint;
+        if (has_changed && state.phase == Phase::Done) || (state.copied == 0 && !is_there) {
+            return Ok(fresh);
+        }
         let (source, into) = (self.source, target.describe());
-        let text = match stranger {
-            _ if has_changed && state.phase == Phase::Done => return Ok(fresh),
-            _ if has_changed => format!(
-                "an earlier run has copied a part of {source} into {into}, and {source} has changed since: put it back as it \
-                 was, or give --again, which copies all of it"
-            ),
-            Some(number) => format!(
-                "{into} has another job where an earlier run has put the one with the number {number}: give --again, which \
-                 copies all of {source} once more"
-            ),
-            None => return Ok(state),
+        let why = if has_changed {
+            format!("{source} has changed since: put it back as it was")
+        } else if let Some(number) = stranger {
+            format!("{into} has another job with the number {number} by now: name another target")
+        } else if !is_there {
+            format!("nothing of that is in {into} any more: it has been done, or this is not the same store")
+        } else {
+            return Ok(state);
         };
+        let text = format!(
+            "an earlier run has copied jobs from {source} to {into}, and {why}; or give --again, which copies all of {source}"
+        );
         Err(Failure::new(Exit::Usage, text))
     }
 
