@@ -49,6 +49,29 @@ fn another_table() -> Result<()> {
     compare(&mut store::open(&format!("sqlite:{file}?table=mine"))?, &expected)
 }
 
+/// gearmand writes its jobs when it is stopped, and so does ours.
+#[test]
+fn jobs_that_are_stored_at_the_end() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("queue.db").display().to_string();
+    let words = ["-q", "libsqlite3", "--libsqlite3-db", &file, "--store-queue-on-shutdown"];
+    let mut expected = jobs(ALL);
+    let (first, second) = expected.split_at(7);
+    for (maker, jobs) in [(Maker::Debian, first), (Maker::Ours, second)] {
+        let mut server = Server::start(maker, &words)?;
+        submit(&server, jobs)?;
+        server.stop(Signal::TERM)?;
+    }
+    for _ in 0..2 {
+        compare(&mut store::open(&format!("sqlite:{file}"))?, &expected)?;
+    }
+    // What comes before a kill is not stored, what was stored before stays.
+    let mut server = Server::start(Maker::Ours, &words)?;
+    submit(&server, &[Job { unique: b"not stored".to_vec(), ..expected.swap_remove(0) }])?;
+    server.kill()?;
+    compare(&mut store::open(&format!("sqlite:{file}"))?, &jobs(ALL))
+}
+
 #[test]
 fn our_daemon_serves_what_gearmand_has_kept() -> Result<()> {
     let folder = tempfile::tempdir()?;
