@@ -44,3 +44,43 @@ pub fn python() -> Result<PathBuf> {
     ensure!(path.exists(), "{} is missing: run `cargo xtask test` once, which sets it up", path.display());
     Ok(path)
 }
+
+/// A folder with our libgearman under the name that the loader looks for.
+///
+/// # Errors
+/// When the library has not been built.
+pub fn libgearman() -> Result<PathBuf> {
+    let built = target()?.join("debug/libgearman.so");
+    ensure!(built.exists(), "{} is missing: run `cargo build -p lineshaft-ffi`", built.display());
+    let folder = target()?.join("test-libgearman");
+    std::fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
+    let link = folder.join("libgearman.so.8");
+    if !link.exists() {
+        // Another test may be doing the same: what counts is that the link is there afterwards.
+        let _ = std::os::unix::fs::symlink(&built, &link);
+        ensure!(link.exists(), "{} cannot be made", link.display());
+    }
+    Ok(folder)
+}
+
+/// A program of tests/peers in C, compiled against the headers of Debian's libgearman.
+///
+/// # Errors
+/// What the compiler says.
+pub fn c_peer(name: &str) -> Result<PathBuf> {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let (source, built) = (peer(&format!("{name}.c")), target()?.join(format!("test-c-{name}")));
+    let changed = |path: &Path| path.metadata().and_then(|about| about.modified());
+    if changed(&built).ok() > changed(&source).ok() {
+        return Ok(built);
+    }
+    // Made beside its place: tests of other processes may be running the one that is there.
+    let fresh = built.with_extension(std::process::id().to_string());
+    let mut cc = std::process::Command::new("cc");
+    cc.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&fresh).arg(source).arg("-lgearman");
+    let output = cc.output().context("cc")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::rename(&fresh, &built).with_context(|| format!("{}", built.display()))?;
+    Ok(built)
+}

@@ -16,7 +16,10 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 17] = [
+const PACKAGES: [Package; 20] = [
+    Package { name: "libgearman-dev", probe: Probe::File("/usr/include/libgearman/gearman.h") },
+    Package { name: "php-cli", probe: Probe::File("/usr/bin/php") },
+    Package { name: "php-gearman", probe: Probe::Run(&["php", "-r", "new GearmanClient();"]) },
     Package { name: "cmake", probe: Probe::File("/usr/bin/cmake") },
     Package { name: "man-db", probe: Probe::File("/usr/bin/man") },
     Package { name: "pkgconf", probe: Probe::File("/usr/bin/pkg-config") },

@@ -60,6 +60,12 @@ impl Workspace {
         command
     }
 
+    /// Builds the C library, for programs that are linked with Debian's.
+    pub(crate) fn build_libgearman(&self) -> Result<(), Failure> {
+        step("build libgearman");
+        must(&mut self.cargo("build --package lineshaft-ffi"))
+    }
+
     /// Builds the daemon and the tools.
     pub(crate) fn build_daemon(&self, profile: &str) -> Result<(), Failure> {
         step(&format!("build the daemon ({profile})"));

@@ -27,6 +27,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
     }
     peers::install(workspace)?;
     workspace.build_daemon("release")?;
+    workspace.build_libgearman()?;
     let mut tally = Tally::default();
     if words.is_empty() {
         step("every suite");

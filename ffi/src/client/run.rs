@@ -113,7 +113,6 @@ impl Client {
 
     /// Begins `run_tasks`: tasks of lost connections cannot come to an end any more.
     pub(crate) fn begin_run(&mut self) -> Option<gearman_return_t> {
-        self.universal.report.reset();
         if self.under_way == 0 && self.deliveries.is_empty() {
             let lost = self.tasks.iter().any(|task| !task.state.is_final());
             return Some(match lost {
@@ -124,6 +123,7 @@ impl Client {
                 false => SUCCESS,
             });
         }
+        self.universal.report.reset();
         None
     }
 

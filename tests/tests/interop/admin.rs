@@ -31,7 +31,7 @@ pub(crate) fn trials(broker: Maker, tools: Maker) -> Vec<Trial> {
 }
 
 fn gearadmin(session: &Session, tools: Maker, words: &[&str]) -> Result<Outcome> {
-    run(session.tool(tools, "gearadmin")?.args(words), b"")
+    run(session.tool(Peer::Tool(tools), "gearadmin")?.args(words), b"")
 }
 
 fn says(session: &Session, tools: Maker, words: &[&str], expected: &str) -> Result<()> {

@@ -87,8 +87,8 @@ pub(crate) fn gap(broker: Maker, worker: Peer, client: Peer, story: &str) -> Opt
     let meets = |gap: &&Gap| {
         gap.stories.contains(&story)
             && gap.broker.is_none_or(|it| it == broker)
-            && gap.worker.is_none_or(|it| it == worker)
-            && gap.client.is_none_or(|it| it == client)
+            && gap.worker.is_none_or(|it| it == worker.kind())
+            && gap.client.is_none_or(|it| it == client.kind())
     };
     GAPS.iter().find(meets).map(|gap| gap.reason)
 }

@@ -21,11 +21,75 @@ pub(crate) enum Peer {
     Gear,
     /// The `gearman` tool: Debian's stands on libgearman.
     Tool(Maker),
+    /// A program that was linked with Debian's libgearman and runs with ours.
+    OnOurs(Linked),
+}
+
+/// Programs that are linked with libgearman.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    /// Debian's `gearman` tool.
+    Tool,
+    /// PHP with php-gearman.
+    Php,
+    /// client.c and worker.c.
+    C,
+}
+
+impl Linked {
+    pub(crate) const ALL: [Self; 3] = [Self::Tool, Self::Php, Self::C];
 }
 
 impl Peer {
+    /// Each meets each.
     pub(crate) const ALL: [Self; 4] =
         [Self::Perl, Self::Gear, Self::Tool(Maker::Debian), Self::Tool(Maker::Ours)];
+
+    /// What kind of program it is: the library that it runs with does not count.
+    pub(crate) fn kind(self) -> Self {
+        if self == Self::OnOurs(Linked::Tool) { Self::Tool(Maker::Debian) } else { self }
+    }
+
+    /// `client` or `worker` of a peer that has them as programs of tests/peers.
+    fn program(self, role: &str) -> Result<Command> {
+        let script = |interpreter: Command, ending: &str| {
+            with(interpreter, [place::peer(&format!("{role}.{ending}"))])
+        };
+        let mut command = match self {
+            Self::Perl => script(Command::new("perl"), "pl"),
+            Self::Gear => script(Command::new(place::python()?), "py"),
+            Self::OnOurs(Linked::Php) => script(Command::new("php"), "php"),
+            Self::OnOurs(Linked::C) => Command::new(place::c_peer(role)?),
+            Self::Tool(_) | Self::OnOurs(Linked::Tool) => bail!("the tool is a program of its own"),
+        };
+        if let Self::OnOurs(_) = self {
+            on_ours(&mut command)?;
+        }
+        Ok(command)
+    }
+}
+
+/// What proves all the rest: the loader takes our library for them, not Debian's.
+pub(crate) fn on_ours_have_loaded_it() -> Result<()> {
+    let ours = place::libgearman()?.join("libgearman.so.8");
+    let loaded = |mut command: Command| {
+        let text = run(on_ours(command.env("LD_DEBUG", "libs"))?, b"")?;
+        let line = format!("calling init: {}", ours.display());
+        ensure!(text.err.contains(&line), "it is not loaded:\n{}", text.err);
+        Ok(())
+    };
+    let mut php = Command::new("php");
+    php.args(["-r", "new GearmanClient();"]);
+    loaded(php)?;
+    loaded(Command::new(place::c_peer("client")?))?;
+    let mut tool = Command::new("/usr/bin/gearman");
+    tool.arg("-H");
+    loaded(tool)
+}
+
+/// Lets a program that is linked with libgearman run with ours.
+fn on_ours(command: &mut Command) -> Result<&mut Command> {
+    Ok(command.env("LD_LIBRARY_PATH", place::libgearman()?).env_remove("GEARMAN_SERVERS"))
 }
 
 impl fmt::Display for Peer {
@@ -35,6 +99,9 @@ impl fmt::Display for Peer {
             Self::Gear => "gear",
             Self::Tool(Maker::Debian) => "libgearman",
             Self::Tool(Maker::Ours) => "ours",
+            Self::OnOurs(Linked::Tool) => "libgearman_on_ours",
+            Self::OnOurs(Linked::Php) => "php_on_ours",
+            Self::OnOurs(Linked::C) => "c_on_ours",
         })
     }
 }
@@ -127,18 +194,17 @@ impl Session {
     /// Starts a worker and waits until the broker knows it.
     pub(crate) fn worker(&self, peer: Peer, function: &str) -> Result<Program> {
         let [.., before] = self.status(function)?;
-        let mut command = match peer {
-            Peer::Perl => with(Command::new("perl"), [place::peer("worker.pl")]),
-            Peer::Gear => with(Command::new(place::python()?), [place::peer("worker.py")]),
-            Peer::Tool(maker) => return self.tool_worker(maker, function, before),
-        };
+        if let Peer::Tool(_) = peer.kind() {
+            return self.tool_worker(peer, function, before);
+        }
+        let mut command = peer.program("worker")?;
         let worker = Program::start(command.arg(self.server.port().to_string()), b"")?;
         self.wait_status(function, |[.., workers]| workers > before)?;
         Ok(worker)
     }
 
     /// `gearman -w` with a command that does what the function of the same name in worker.pl does.
-    fn tool_worker(&self, maker: Maker, function: &str, before: u32) -> Result<Program> {
+    fn tool_worker(&self, peer: Peer, function: &str, before: u32) -> Result<Program> {
         // At most half a minute: a worker that is killed leaves this behind.
         let hold = "file=$(cat); n=0; until [ -e \"$file\" ] || [ $((n += 1)) -gt 600 ]; do sleep 0.05; done; printf released";
         let work: &[&str] = match function {
@@ -152,18 +218,28 @@ impl Session {
             "hold" => &["--", "sh", "-c", hold],
             _ => bail!("the gearman tool cannot do {function}"),
         };
-        let mut command = self.tool(maker, "gearman")?;
+        let mut command = self.tool(peer, "gearman")?;
         let worker = Program::start(command.args(["-w", "-f", function]).args(work), b"")?;
         self.wait_status(function, |[.., workers]| workers > before)?;
         Ok(worker)
     }
 
     /// A tool, pointed to the broker.
-    pub(crate) fn tool(&self, maker: Maker, name: &str) -> Result<Command> {
-        let mut command = Command::new(maker.program(name, &self.folder)?);
+    pub(crate) fn tool(&self, tools: Peer, name: &str) -> Result<Command> {
+        let mut command = self.bare_tool(tools, name)?;
         command.args(["-h", "127.0.0.1", "-p", &self.server.port().to_string()]);
+        Ok(command)
+    }
+
+    /// A tool that is told nothing.
+    pub(crate) fn bare_tool(&self, tools: Peer, name: &str) -> Result<Command> {
+        let Peer::Tool(maker) = tools.kind() else { bail!("{tools} has no tools") };
+        let mut command = Command::new(maker.program(name, &self.folder)?);
         // Whoever runs the tests may have servers of their own.
         command.env_remove("GEARMAN_SERVER").env_remove("GEARMAN_SERVERS");
+        if let Peer::OnOurs(_) = tools {
+            on_ours(&mut command)?;
+        }
         Ok(command)
     }
 
@@ -187,18 +263,17 @@ impl Session {
     }
 
     fn client(&self, peer: Peer, job: &Job<'_>, background: bool) -> Result<Command> {
-        let mut command = match peer {
-            Peer::Perl => with(Command::new("perl"), [place::peer("client.pl")]),
-            Peer::Gear => with(Command::new(place::python()?), [place::peer("client.py")]),
-            Peer::Tool(maker) => {
+        let mut command = match peer.kind() {
+            Peer::Tool(_) => {
                 ensure!(!job.exceptions, "the gearman tool does not ask for exceptions");
-                let mut command = self.tool(maker, "gearman")?;
+                let mut command = self.tool(peer, "gearman")?;
                 command.args(["-f", job.function]);
                 command.args(background.then_some(["-b", "-v"]).into_iter().flatten());
                 command.args(job.priority.map(|it| if it == "high" { "-I" } else { "-L" }));
                 command.args(job.unique.map(|it| ["-u", it]).into_iter().flatten());
                 return Ok(command);
             }
+            _ => peer.program("client")?,
         };
         command.args([&self.server.port().to_string(), "do", job.function]);
         command.args(background.then_some("background"));
@@ -210,9 +285,7 @@ impl Session {
 
     /// Asks what the broker knows of a job: known, running, numerator, denominator.
     pub(crate) fn job_status(&self, peer: Peer, handle: &str) -> Result<[u32; 4]> {
-        let mut command = match peer {
-            Peer::Perl => with(Command::new("perl"), [place::peer("client.pl")]),
-            Peer::Gear => with(Command::new(place::python()?), [place::peer("client.py")]),
+        let mut command = match peer.kind() {
             // The tool has no way to ask.
             Peer::Tool(_) => {
                 let mut wire = self.server.connect()?;
@@ -221,6 +294,7 @@ impl Session {
                 let (_, numbers) = answer.split_once('\0').context("a handle and four numbers")?;
                 return four(numbers.split('\0'));
             }
+            _ => peer.program("client")?,
         };
         command.args([&self.server.port().to_string(), "status", handle]);
         let text = run(&mut command, b"")?.success()?;
@@ -238,9 +312,9 @@ impl Submitted {
     /// Waits for the end of the job.
     pub(crate) fn answer(self) -> Result<Answer> {
         let outcome = self.program.finish()?;
-        match self.peer {
-            Peer::Perl | Peer::Gear => events(&outcome.success()?),
+        match self.peer.kind() {
             Peer::Tool(_) => tool_answer(&outcome),
+            _ => events(&outcome.success()?),
         }
     }
 }

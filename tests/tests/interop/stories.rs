@@ -8,6 +8,7 @@ use lineshaft_tests::wire::Peer as Wire;
 use std::fs::File;
 
 /// Who takes part in turn; where only one side varies, the other one is gear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Varies {
     Both,
     Worker,
@@ -106,11 +107,11 @@ fn progress(session: &mut Session, worker: Peer, client: Peer) -> Result<()> {
 
 fn data(session: &mut Session, worker: Peer, client: Peer) -> Result<()> {
     let _worker = session.worker(worker, "data")?;
-    let output: &[u8] = match worker {
-        Peer::Perl | Peer::Gear => b"one,two,three",
+    let output: &[u8] = match worker.kind() {
         // protocol.md 7.1: Debian's tool sends again what it has sent before.
         Peer::Tool(Maker::Debian) => b"one,\none,\ntwo,\n",
         Peer::Tool(Maker::Ours) => b"one,\ntwo,\n",
+        _ => b"one,two,three",
     };
     expect(&session.run(client, &Job::new("data", b""))?, &completed(output))
 }
@@ -167,9 +168,9 @@ fn background_status(session: &mut Session, worker: Peer, client: Peer) -> Resul
 
     let _worker = session.worker(worker, "hold")?;
     session.wait_status("hold", |[_, running, _]| running == 1)?;
-    let expected = match worker {
-        Peer::Perl | Peer::Gear => [1, 1, 1, 4],
+    let expected = match worker.kind() {
         Peer::Tool(_) => [1, 1, 0, 0],
+        _ => [1, 1, 1, 4],
     };
     // The worker has the job; its word on progress is a packet of its own.
     let running = poll(PATIENCE, || session.job_status(client, &handle).ok().filter(|it| *it == expected));

@@ -6,9 +6,8 @@ use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use lineshaft_tests::program::{Outcome, Program, run};
 use lineshaft_tests::server::{Maker, free_port};
-use std::process::Command;
 
-type Check = fn(&Session, Maker) -> Result<()>;
+type Check = fn(&Session, Peer) -> Result<()>;
 
 const CHECKS: &[(&str, Check)] = &[
     ("words_are_jobs", words_are_jobs),
@@ -25,9 +24,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("usage", usage),
 ];
 
-pub(crate) fn trials(broker: Maker, tools: Maker) -> Vec<Trial> {
+pub(crate) fn trials(broker: Maker, tools: Peer) -> Vec<Trial> {
     let trial = |&(name, check): &(&'static str, Check)| {
-        Trial::test(format!("{broker}::gearman_{name}::{}", Peer::Tool(tools)), move || {
+        Trial::test(format!("{broker}::gearman_{name}::{}", tools), move || {
             let session = Session::new(broker)?;
             check(&session, tools).and_then(|()| session.end()).map_err(failed)
         })
@@ -35,7 +34,11 @@ pub(crate) fn trials(broker: Maker, tools: Maker) -> Vec<Trial> {
     CHECKS.iter().map(trial).collect()
 }
 
-fn gearman(session: &Session, tools: Maker, words: &[&str], input: &[u8]) -> Result<Outcome> {
+fn is_debians(tools: Peer) -> bool {
+    tools.kind() == Peer::Tool(Maker::Debian)
+}
+
+fn gearman(session: &Session, tools: Peer, words: &[&str], input: &[u8]) -> Result<Outcome> {
     run(session.tool(tools, "gearman")?.args(words), input)
 }
 
@@ -46,14 +49,14 @@ fn prints(outcome: Outcome, expected: &str) -> Result<()> {
 }
 
 /// `gearman -w -f FUNCTION -- COMMAND`
-fn work(session: &Session, tools: Maker, function: &str, command: &[&str]) -> Result<Program> {
+fn work(session: &Session, tools: Peer, function: &str, command: &[&str]) -> Result<Program> {
     let mut gearman = session.tool(tools, "gearman")?;
     let worker = Program::start(gearman.args(["-w", "-f", function, "--"]).args(command), b"")?;
     session.wait_status(function, |[.., workers]| workers == 1)?;
     Ok(worker)
 }
 
-fn words_are_jobs(session: &Session, tools: Maker) -> Result<()> {
+fn words_are_jobs(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "count", &["wc", "-c"])?;
     let mut lines: Vec<String> = gearman(session, tools, &["-f", "count", "a", "bcd"], b"")?
         .success()?
@@ -66,25 +69,25 @@ fn words_are_jobs(session: &Session, tools: Maker) -> Result<()> {
     Ok(())
 }
 
-fn lines_are_jobs(session: &Session, tools: Maker) -> Result<()> {
+fn lines_are_jobs(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "count", &["wc", "-c"])?;
     let input = b"one\nthree\nx\n";
     prints(gearman(session, tools, &["-f", "count", "-n"], input)?, "4\n6\n2\n")?;
     prints(gearman(session, tools, &["-f", "count", "-N"], input)?, "3\n5\n1\n")
 }
 
-fn prefix(session: &Session, tools: Maker) -> Result<()> {
+fn prefix(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "wc", &["wc", "-l"])?;
     prints(gearman(session, tools, &["-f", "wc"], b"a\nb\nc\n")?, "3\n")?;
     prints(gearman(session, tools, &["-P", "-f", "wc"], b"a\nb\nc\n")?, "wc: 3\n")
 }
 
-fn no_input(session: &Session, tools: Maker) -> Result<()> {
+fn no_input(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "count", &["wc", "-c"])?;
     prints(gearman(session, tools, &["-s", "-f", "count"], b"not read")?, "0\n")
 }
 
-fn several_functions(session: &Session, tools: Maker) -> Result<()> {
+fn several_functions(session: &Session, tools: Peer) -> Result<()> {
     let _count = work(session, tools, "count", &["wc", "-c"])?;
     let _words = work(session, tools, "words", &["wc", "-w"])?;
     let text = gearman(session, tools, &["-P", "-f", "count", "-f", "words"], b"two words")?.success()?;
@@ -94,7 +97,7 @@ fn several_functions(session: &Session, tools: Maker) -> Result<()> {
     Ok(())
 }
 
-fn counted_jobs(session: &Session, tools: Maker) -> Result<()> {
+fn counted_jobs(session: &Session, tools: Peer) -> Result<()> {
     for word in ["first", "second", "third"] {
         gearman(session, tools, &["-b", "-f", "log", word], b"")?.success()?;
     }
@@ -103,20 +106,20 @@ fn counted_jobs(session: &Session, tools: Maker) -> Result<()> {
     session.wait_status("log", |numbers| numbers == [1, 0, 0])
 }
 
-fn server_from_the_environment(session: &Session, tools: Maker) -> Result<()> {
+fn server_from_the_environment(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "count", &["wc", "-c"])?;
-    let mut command = Command::new(tools.program("gearman", &session.folder)?);
-    command.env_remove("GEARMAN_SERVERS").env("GEARMAN_SERVER", session.server.address().to_string());
+    let mut command = session.bare_tool(tools, "gearman")?;
+    command.env("GEARMAN_SERVER", session.server.address().to_string());
     prints(run(command.args(["-f", "count"]), b"1234")?, "4\n")
 }
 
-fn quiet_background(session: &Session, tools: Maker) -> Result<()> {
+fn quiet_background(session: &Session, tools: Peer) -> Result<()> {
     prints(gearman(session, tools, &["-b", "-f", "log"], b"x")?, "")?;
     ensure!(session.status("log")? == [1, 0, 0], "no job is queued");
     Ok(())
 }
 
-fn failed_command(session: &Session, tools: Maker) -> Result<()> {
+fn failed_command(session: &Session, tools: Peer) -> Result<()> {
     let _worker = work(session, tools, "fail", &["sh", "-c", "printf partly; exit 3"])?;
     let outcome = gearman(session, tools, &["-f", "fail"], b"")?;
     ensure!(outcome.status.code() == Some(1), "it ended with {}", outcome.status);
@@ -125,28 +128,27 @@ fn failed_command(session: &Session, tools: Maker) -> Result<()> {
     Ok(())
 }
 
-fn exceptions_for_everybody(session: &Session, tools: Maker) -> Result<()> {
+fn exceptions_for_everybody(session: &Session, tools: Peer) -> Result<()> {
     let session = Session::with(session.server.maker(), &["--exceptions"])?;
     let _worker = session.worker(Peer::Gear, "exception")?;
     let outcome = gearman(&session, tools, &["-f", "exception"], b"")?;
     ensure!(outcome.err.trim_end() == "boom", "its errors are {:?}", outcome.err);
     // Debian's ends with 0 all the same.
-    ensure!(outcome.status.success() == (tools == Maker::Debian), "it ended with {}", outcome.status);
+    ensure!(outcome.status.success() == (is_debians(tools)), "it ended with {}", outcome.status);
     Ok(())
 }
 
-fn no_server(session: &Session, tools: Maker) -> Result<()> {
-    let mut command = Command::new(tools.program("gearman", &session.folder)?);
-    command.env_remove("GEARMAN_SERVER").env_remove("GEARMAN_SERVERS");
+fn no_server(session: &Session, tools: Peer) -> Result<()> {
+    let mut command = session.bare_tool(tools, "gearman")?;
     let port = free_port()?.to_string();
     let outcome = run(command.args(["-h", "127.0.0.1", "-p", &port, "-f", "any"]), b"x")?;
     // Debian's ends with 0 here; a script could not tell.
-    ensure!(outcome.status.success() == (tools == Maker::Debian), "it ended with {}", outcome.status);
+    ensure!(outcome.status.success() == (is_debians(tools)), "it ended with {}", outcome.status);
     ensure!(outcome.err.starts_with("gearman: "), "its errors are {:?}", outcome.err);
     Ok(())
 }
 
-fn usage(session: &Session, tools: Maker) -> Result<()> {
+fn usage(session: &Session, tools: Peer) -> Result<()> {
     let without = gearman(session, tools, &["-b"], b"")?;
     ensure!(without.status.code() == Some(1), "without a function it ended with {}", without.status);
     let help = gearman(session, tools, &["-f", "any", "-H"], b"")?;
