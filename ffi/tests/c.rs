@@ -1,6 +1,7 @@
 //! Programs in C and C++ that use every group of the library's calls, each as it is, under ASan and UBSan, and under valgrind.
 
 mod common;
+mod examples;
 mod nulls;
 
 use common::{include, library_folder, package};
@@ -49,6 +50,7 @@ fn main() {
             trials.push(Trial::test(name, move || run(&source, mode)));
         }
     }
+    trials.extend(examples::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
