@@ -4,6 +4,7 @@ use crate::run::{Failure, Workspace, must, step};
 
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
     match words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        Some(("c", rest)) => return crate::bench_c::run(workspace, rest),
         Some(("node", rest)) => return crate::node::bench(workspace, rest),
         Some(("python", rest)) => return crate::python::bench(workspace, rest),
         _ => {}
