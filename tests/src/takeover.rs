@@ -1,7 +1,7 @@
 //! Queues that Debian's gearmand writes, and what is to become of them.
 
 use anyhow::{Context, Result, ensure};
-use lineshaft::store::{Change, Store};
+use lineshaft::store::{self, Batch, Change, Each, Store, StoreError, StoreErrorKind};
 use lineshaft::types::Priority;
 
 use crate::server::Server;
@@ -136,4 +136,22 @@ pub fn compare(store: &mut dyn Store, expected: &[Job]) -> Result<()> {
 /// By function, unique and workload.
 pub fn sort(jobs: &mut [Job]) {
     jobs.sort_by(|a, b| (&a.function, &a.unique, &a.workload).cmp(&(&b.function, &b.unique, &b.workload)));
+}
+
+/// A store that is only looked at, by its address.
+#[derive(Debug)]
+pub struct Look(pub String);
+
+impl Store for Look {
+    fn describe(&self) -> String {
+        "a look at a store".into()
+    }
+
+    fn replay(&mut self, each: Each<'_>) -> Result<(), StoreError> {
+        store::read(&self.0, each)
+    }
+
+    fn commit(&mut self, _: &Batch) -> Result<(), StoreError> {
+        Err(StoreError::new(StoreErrorKind::Settings, "a look changes nothing"))
+    }
 }

@@ -11,8 +11,10 @@ use lineshaft_tests::servers::{MariaDbServer, PostgresServer, SqlServer};
 use lineshaft_tests::stores::Job;
 use lineshaft_tests::takeover::compare;
 use lineshaft_tests::wire::{Peer, kind};
+use lineshaft_tests::{place, program};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
@@ -33,7 +35,15 @@ fn postgres_says_what_is_wrong() -> Result<()> {
     let address = format!("postgres://guest@{place}:{}/{name}", server.port());
     refused(&address, StoreErrorKind::Settings, "the user has to be allowed to create the tables")?;
     let address = format!("{}?sslmode=require", server.address(&name));
-    refused(&address, StoreErrorKind::Settings, "does not speak TLS")
+    refused(&address, StoreErrorKind::Settings, "does not speak TLS")?;
+    // The daemon says so and ends, as gearmand does: without its queue it must not hand out numbers.
+    let mut daemon = Command::new(place::lineshaft()?);
+    let nowhere = format!("port={} host=127.0.0.1 password=secret", free_port()?);
+    daemon.args(["serve", "-p", "0", "-q", "Postgres", "--libpq-conninfo", &nowhere]);
+    let outcome = program::run(&mut daemon, b"")?;
+    ensure!(!outcome.status.success() && outcome.err.contains("Connection refused"), "{outcome:?}");
+    ensure!(!outcome.err.contains("secret"), "{}", outcome.err);
+    Ok(())
 }
 
 #[test]

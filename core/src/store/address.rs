@@ -43,6 +43,12 @@ type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
 
 /// The kinds that can be read without any change, not even that of gearmand's jobs into ours.
 const READ: &[(&str, Read)] = &[
+    #[cfg(feature = "postgres")]
+    ("postgres", super::postgres::read),
+    #[cfg(feature = "postgres")]
+    ("postgresql", super::postgres::read),
+    #[cfg(feature = "mysql")]
+    ("mysql", super::mysql::read),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::read_address),
     #[cfg(feature = "tokyocabinet")]

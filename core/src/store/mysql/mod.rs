@@ -12,7 +12,7 @@ mod tables;
 use std::time::Duration;
 
 use super::address::Address;
-use super::remote::{Claim, Database, Plan, Remote};
+use super::remote::{self, Claim, Database, Plan, Remote};
 use super::{Batch, Each, Store, StoreError};
 use session::Session;
 use settings::Place;
@@ -34,11 +34,25 @@ impl MySql {
     pub fn open(settings: &MySqlSettings) -> Result<Self, StoreError> {
         Remote::open(Place::new(settings)?).map(Self)
     }
+
+    /// Hands everything in the queue to `each`, as [`Store::replay`] does, gearmand's jobs behind ours with the numbers that
+    /// opening would give them, and leaves everything as it was.
+    ///
+    /// # Errors
+    /// As [`MySql::open`]; those of `each`.
+    pub fn read(settings: &MySqlSettings, each: Each<'_>) -> Result<(), StoreError> {
+        remote::read(&Place::new(settings)?, each)
+    }
 }
 
 /// Opens the store at an address.
 pub(super) fn open(address: &Address<'_>) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(MySql::open(&MySqlSettings::read(address)?)?))
+}
+
+/// As [`open`].
+pub(super) fn read(address: &Address<'_>, each: Each<'_>) -> Result<(), StoreError> {
+    MySql::read(&MySqlSettings::read(address)?, each)
 }
 
 impl Store for MySql {
@@ -85,6 +99,10 @@ impl Database for Place {
 
     async fn connect(&self, last: Option<Claim>) -> Result<(Session, Claim), StoreError> {
         Session::connect(self, last).await
+    }
+
+    async fn read(&self, each: Each<'_>) -> Result<(), StoreError> {
+        Session::read(self, each).await
     }
 
     fn max_job(&self, session: &Session) -> usize {

@@ -21,6 +21,8 @@ const CHUNK_BYTES: usize = 4 << 20;
 const CHUNK_NUMBERS: usize = 10_000;
 /// Bytes that a row of an INSERT needs beside those of its job, at most.
 const ROW: usize = 128;
+/// Bytes of the longest row: the highest `max_allowed_packet`.
+const MAX_ROW: usize = 1 << 30;
 /// Bytes that an INSERT of one row needs beside the row, at most.
 const STATEMENT: usize = 1024;
 
@@ -55,20 +57,22 @@ impl Session {
         self.packet.saturating_sub(STATEMENT + ROW)
     }
 
+    /// All that opening would do is done in a transaction that is taken back, in tables that only this session sees where ours
+    /// are not there yet.
+    pub(super) async fn read(place: &Place, each: Each<'_>) -> Result<(), StoreError> {
+        let mut conn = connect(place).await?;
+        lock(place, &mut conn).await?;
+        tables::look(place, &mut conn).await?;
+        replay(place, &mut conn, each).await?;
+        in_time(place, 0, conn.query_drop("ROLLBACK")).await?;
+        // What there was to say has been said.
+        let _ = within(place.timeout, conn.disconnect()).await;
+        Ok(())
+    }
+
     pub(super) async fn replay(&mut self, place: &Place, each: Each<'_>) -> Result<(), StoreError> {
-        let sql = Sql::new(place);
-        let counter: Option<u64> = in_time(place, 0, self.conn.query_first(&sql.get_counter)).await?;
-        let mut counter = counter.unwrap_or_default();
-        // Rows come as they are asked for: the connection reads no further before.
-        let mut rows = in_time(place, 0, self.conn.exec_iter(&sql.replay, ())).await?;
-        while let Some(row) = in_time(place, self.packet, rows.next()).await? {
-            let job = job_of(place, row)?;
-            counter = counter.max(job.number);
-            each(&Change::Add(job.borrow()))?;
-        }
-        drop(rows);
-        in_time(place, 0, self.conn.query_drop("COMMIT")).await?;
-        each(&Change::Counter { number: counter })
+        replay(place, &mut self.conn, each).await?;
+        in_time(place, 0, self.conn.query_drop("COMMIT")).await
     }
 
     /// The session has no autocommit: the first statement begins a transaction. All that needs no parameters goes out together
@@ -103,6 +107,20 @@ impl Session {
         // Who does not answer finds out by itself.
         let _ = self.conn.disconnect().await;
     }
+}
+
+async fn replay(place: &Place, conn: &mut Conn, each: Each<'_>) -> Result<(), StoreError> {
+    let sql = Sql::new(place);
+    let counter: Option<u64> = in_time(place, 0, conn.query_first(&sql.get_counter)).await?;
+    let mut counter = counter.unwrap_or_default();
+    // Rows come as they are asked for: the connection reads no further before.
+    let mut rows = in_time(place, 0, conn.exec_iter(&sql.replay, ())).await?;
+    while let Some(row) = in_time(place, MAX_ROW, rows.next()).await? {
+        let job = job_of(place, row)?;
+        counter = counter.max(job.number);
+        each(&Change::Add(job.borrow()))?;
+    }
+    each(&Change::Counter { number: counter })
 }
 
 /// The statements of a plan that need numbers only.

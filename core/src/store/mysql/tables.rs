@@ -54,19 +54,21 @@ impl Sql {
     }
 }
 
-fn create(place: &Place) -> [String; 3] {
+/// The statements that make our tables; temporary ones are seen by their session alone.
+fn create(place: &Place, temporary: bool) -> [String; 3] {
     let (jobs, meta) = (quoted(&place.jobs), quoted(&place.meta));
+    let create = if temporary { "CREATE TEMPORARY TABLE" } else { "CREATE TABLE IF NOT EXISTS" };
     let kind = "ENGINE = InnoDB ROW_FORMAT = DYNAMIC";
     [
         format!(
-            "CREATE TABLE IF NOT EXISTS {jobs} (\
+            "{create} {jobs} (\
                  number BIGINT UNSIGNED PRIMARY KEY, function_name MEDIUMBLOB NOT NULL, \
                  unique_key MEDIUMBLOB NOT NULL, reducer MEDIUMBLOB, priority TINYINT UNSIGNED NOT NULL, \
                  due BIGINT UNSIGNED NOT NULL, `returns` SMALLINT UNSIGNED NOT NULL, \
                  schedule BIGINT UNSIGNED NOT NULL, cron MEDIUMBLOB, workload LONGBLOB NOT NULL) {kind}"
         ),
         format!(
-            "CREATE TABLE IF NOT EXISTS {meta} (\
+            "{create} {meta} (\
                  one TINYINT PRIMARY KEY, version INT NOT NULL, counter BIGINT UNSIGNED NOT NULL, \
                  opening BIGINT UNSIGNED NOT NULL) {kind}"
         ),
@@ -81,6 +83,37 @@ fn quoted(name: &str) -> String {
 
 /// Makes what is missing and takes over gearmand's jobs. Answers how often the queue has been opened.
 pub(super) async fn open(place: &Place, conn: &mut Conn) -> Result<u64, StoreError> {
+    make(place, conn, false).await?;
+    let meta = quoted(&place.meta);
+    // No number is handed out twice, whatever somebody has done to the table of one row.
+    let count = format!("UPDATE {meta} SET opening = opening + 1, counter = {}; COMMIT", highest(place));
+    in_time(place, 0, conn.query_drop(count)).await?;
+    let sql = Sql::new(place);
+    let opening: Option<u64> = in_time(place, 0, conn.query_first(&sql.get_opening)).await?;
+    if let Some(old) = Old::find(place, conn).await? {
+        // Where an engine has no transactions, ours is durable first.
+        let between = if old.transactions { "" } else { "COMMIT;" };
+        let theirs = quoted(&place.table);
+        let delete = format!("{between} DELETE FROM {theirs} WHERE {WANTED}; COMMIT");
+        copy(place, conn, &format!("{}; {delete}", old.copy)).await?;
+        let count = old.count;
+        tracing::info!("{}: {count} jobs taken over from gearmand's table {}", place.text, place.table);
+    }
+    in_time(place, 0, conn.query_drop("COMMIT")).await?;
+    Ok(opening.unwrap_or_default())
+}
+
+/// Makes everything look as [`open`] would make it, in the transaction of this session.
+pub(super) async fn look(place: &Place, conn: &mut Conn) -> Result<(), StoreError> {
+    make(place, conn, true).await?;
+    match Old::find(place, conn).await? {
+        Some(old) => copy(place, conn, &old.copy).await,
+        None => Ok(()),
+    }
+}
+
+/// Looks at the version, and makes our tables where they are not there.
+async fn make(place: &Place, conn: &mut Conn, temporary: bool) -> Result<(), StoreError> {
     let meta = quoted(&place.meta);
     let version = match columns(place, conn, &place.meta).await?.is_empty() {
         true => None,
@@ -90,21 +123,23 @@ pub(super) async fn open(place: &Place, conn: &mut Conn) -> Result<u64, StoreErr
         Some(VERSION) => {}
         Some(version) => return Err(newer(&place.text, &place.meta, version)),
         None => {
-            for statement in create(place) {
+            for statement in create(place, temporary) {
                 in_time(place, 0, conn.query_drop(statement)).await?;
             }
         }
     }
-    // No number is handed out twice, whatever somebody has done to the table of one row.
-    let highest = format!("(SELECT COALESCE(MAX(number), 0) FROM {})", quoted(&place.jobs));
-    let count =
-        format!("UPDATE {meta} SET opening = opening + 1, counter = GREATEST(counter, {highest}); COMMIT");
-    in_time(place, 0, conn.query_drop(count)).await?;
-    let sql = Sql::new(place);
-    let opening: Option<u64> = in_time(place, 0, conn.query_first(&sql.get_opening)).await?;
-    take_over(place, conn).await?;
-    in_time(place, 0, conn.query_drop("COMMIT")).await?;
-    Ok(opening.unwrap_or_default())
+    Ok(())
+}
+
+/// The highest number that may have been used, for an UPDATE of the counter.
+fn highest(place: &Place) -> String {
+    format!("GREATEST(counter, (SELECT COALESCE(MAX(number), 0) FROM {}))", quoted(&place.jobs))
+}
+
+/// Does what takes as long as there are jobs.
+async fn copy(place: &Place, conn: &mut Conn, sql: &str) -> Result<(), StoreError> {
+    let done = within(TAKEOVER_TIMEOUT, conn.query_drop(sql)).await;
+    done.ok_or_else(|| late(place, TAKEOVER_TIMEOUT))?.map_err(|why| error(&place.text, &why))
 }
 
 /// The columns of a table, names and types; none where there is no such table.
@@ -114,30 +149,31 @@ async fn columns(place: &Place, conn: &mut Conn, table: &str) -> Result<Vec<(Str
     in_time(place, 0, conn.exec(sql, (table,))).await
 }
 
-/// Moves what is in gearmand's table to ours, where there is such a table: in one transaction, unless it has an engine without
-/// them; then ours is durable first.
-async fn take_over(place: &Place, conn: &mut Conn) -> Result<(), StoreError> {
-    let columns = columns(place, conn, &place.table).await?;
-    let Some(copy) = copying(place, &columns) else { return Ok(()) };
-    let engine =
-        "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    let engine: Option<Option<String>> = in_time(place, 0, conn.exec_first(engine, (&place.table,))).await?;
-    let transactions = engine.flatten().is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"));
-    let (theirs, meta) = (quoted(&place.table), quoted(&place.meta));
-    let waiting = format!("SELECT COUNT(*) FROM {theirs} WHERE {WANTED}");
-    let waiting: Option<u64> = in_time(place, 0, conn.query_first(waiting)).await?;
-    let Some(1..) = waiting else { return Ok(()) };
-    let highest = format!("(SELECT COALESCE(MAX(number), 0) FROM {})", quoted(&place.jobs));
-    let between = if transactions { "" } else { "COMMIT;" };
-    let moving = format!(
-        "{copy}; UPDATE {meta} SET counter = GREATEST(counter, {highest}); {between} \
-         DELETE FROM {theirs} WHERE {WANTED}; COMMIT"
-    );
-    let moved = within(TAKEOVER_TIMEOUT, conn.query_drop(moving)).await;
-    moved.ok_or_else(|| late(place, TAKEOVER_TIMEOUT))?.map_err(|why| error(&place.text, &why))?;
-    let count = waiting.unwrap_or_default();
-    tracing::info!("{}: {count} jobs taken over from gearmand's table {}", place.text, place.table);
-    Ok(())
+/// What gearmand has left.
+struct Old {
+    /// The statements that copy it into our table, and count on.
+    copy: String,
+    count: u64,
+    /// Its table's engine has them.
+    transactions: bool,
+}
+
+impl Old {
+    /// `None` where there is no table of gearmand's, or nothing in it.
+    async fn find(place: &Place, conn: &mut Conn) -> Result<Option<Self>, StoreError> {
+        let columns = columns(place, conn, &place.table).await?;
+        let Some(copy) = copying(place, &columns) else { return Ok(None) };
+        let engine =
+            "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
+        let engine: Option<Option<String>> =
+            in_time(place, 0, conn.exec_first(engine, (&place.table,))).await?;
+        let transactions = engine.flatten().is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"));
+        let waiting = format!("SELECT COUNT(*) FROM {} WHERE {WANTED}", quoted(&place.table));
+        let waiting: Option<u64> = in_time(place, 0, conn.query_first(waiting)).await?;
+        let Some(count @ 1..) = waiting else { return Ok(None) };
+        let copy = format!("{copy}; UPDATE {} SET counter = {}", quoted(&place.meta), highest(place));
+        Ok(Some(Self { copy, count, transactions }))
+    }
 }
 
 /// Only rows without a function stay, since nobody can do them.

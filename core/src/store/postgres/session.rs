@@ -52,7 +52,10 @@ impl Session {
             (session, claim.opening)
         } else {
             let session = lock(place, &client).await?;
-            (session, tables::open(place, &client).await?)
+            in_time(place, 0, client.batch_execute("BEGIN")).await?;
+            let opening = tables::open(place, &client).await?;
+            in_time(place, 0, client.batch_execute("COMMIT")).await?;
+            (session, opening)
         };
         let sql = Sql::new(place);
         let prepared = in_time(place, 0, async {
@@ -67,22 +70,18 @@ impl Session {
         Ok((Self { client, connection, add, returned, end, counter }, Claim { opening, session }))
     }
 
+    /// All that opening would do is done in a transaction, which ends with the connection.
+    pub(super) async fn read(place: &Place, each: Each<'_>) -> Result<(), StoreError> {
+        let (client, _connection) = connect(place).await?;
+        lock(place, &client).await?;
+        in_time(place, 0, client.batch_execute("BEGIN")).await?;
+        tables::open(place, &client).await?;
+        replay(place, &client, each).await?;
+        in_time(place, 0, client.batch_execute("ROLLBACK")).await
+    }
+
     pub(super) async fn replay(&mut self, place: &Place, each: Each<'_>) -> Result<(), StoreError> {
-        let sql = Sql::new(place);
-        let row = in_time(place, 0, self.client.query_one(&sql.get_counter, &[])).await?;
-        let mut counter = get::<i64>(place, row.try_get(0))? as u64;
-        let rows = self.client.query_raw(&sql.replay, Vec::<i32>::new());
-        let mut rows = pin!(in_time(place, 0, rows).await?);
-        // Rows come as they are asked for: the connection reads no further before.
-        while let Some(row) = {
-            let next = poll_fn(|context| rows.as_mut().poll_next(context));
-            in_time(place, super::Postgres::MAX_JOB, async { next.await.transpose() }).await?
-        } {
-            let job = job_of(place, &row)?;
-            counter = counter.max(job.number);
-            each(&Change::Add(job))?;
-        }
-        each(&Change::Counter { number: counter })
+        replay(place, &self.client, each).await
     }
 
     pub(super) async fn commit(&mut self, place: &Place, plan: &Plan<'_>) -> Result<(), StoreError> {
@@ -219,6 +218,24 @@ async fn connect(place: &Place) -> Result<(Client, Connection), StoreError> {
 
 /// The second half of the lock's key: `$1` is the name of our table.
 const LOCK_KEY: &str = "hashtext(current_schema() || '.' || $1::text)";
+
+async fn replay(place: &Place, client: &Client, each: Each<'_>) -> Result<(), StoreError> {
+    let sql = Sql::new(place);
+    let row = in_time(place, 0, client.query_one(&sql.get_counter, &[])).await?;
+    let mut counter = get::<i64>(place, row.try_get(0))? as u64;
+    let rows = client.query_raw(&sql.replay, Vec::<i32>::new());
+    let mut rows = pin!(in_time(place, 0, rows).await?);
+    // Rows come as they are asked for: the connection reads no further before.
+    while let Some(row) = {
+        let next = poll_fn(|context| rows.as_mut().poll_next(context));
+        in_time(place, super::Postgres::MAX_JOB, async { next.await.transpose() }).await?
+    } {
+        let job = job_of(place, &row)?;
+        counter = counter.max(job.number);
+        each(&Change::Add(job))?;
+    }
+    each(&Change::Counter { number: counter })
+}
 
 /// Takes the lock on the queue; waits as long as the timeout says, for a server that is just ending. Answers the session's
 /// number.

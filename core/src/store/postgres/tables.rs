@@ -52,16 +52,14 @@ impl Sql {
 fn create(place: &Place) -> String {
     let (jobs, meta) = (quoted(&place.jobs), quoted(&place.meta));
     format!(
-        "BEGIN; \
-         CREATE TABLE IF NOT EXISTS {jobs} (\
+        "CREATE TABLE IF NOT EXISTS {jobs} (\
              number int8 PRIMARY KEY, function_name bytea NOT NULL, unique_key bytea NOT NULL, reducer bytea, \
              priority int2 NOT NULL, due int8 NOT NULL, returns int4 NOT NULL, schedule int8 NOT NULL, cron bytea, \
              workload bytea NOT NULL); \
          CREATE TABLE {meta} (\
              one int2 PRIMARY KEY DEFAULT 1 CHECK (one = 1), version int4 NOT NULL, counter int8 NOT NULL, \
              opening int8 NOT NULL); \
-         INSERT INTO {meta} (version, counter, opening) VALUES ({VERSION}, 0, 0); \
-         COMMIT"
+         INSERT INTO {meta} (version, counter, opening) VALUES ({VERSION}, 0, 0)"
     )
 }
 
@@ -70,7 +68,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Makes what is missing and takes over gearmand's jobs. Answers how often the queue has been opened.
+/// Makes what is missing and takes over gearmand's jobs, in a transaction of the caller's. Answers how often the queue has been opened.
 pub(super) async fn open(place: &Place, client: &Client) -> Result<u64, StoreError> {
     let exists = "SELECT to_regclass(quote_ident($1::text)) IS NOT NULL";
     let row = in_time(place, 0, client.query_one(exists, &[&place.meta])).await?;

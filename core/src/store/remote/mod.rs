@@ -30,6 +30,9 @@ pub(super) trait Database: Send + Sync + 'static {
     /// has left, later only where nobody else has used the queue meanwhile.
     async fn connect(&self, last: Option<Claim>) -> Result<(Self::Session, Claim), StoreError>;
 
+    /// Connects, hands out all that is there, gearmand's jobs as they would be taken over, and leaves everything as it was.
+    async fn read(&self, each: Each<'_>) -> Result<(), StoreError>;
+
     /// Bytes that a job may have.
     fn max_job(&self, session: &Self::Session) -> usize;
 
@@ -141,6 +144,11 @@ impl<D: Database> Drop for Remote<D> {
         // Who does not answer finds out by itself.
         let _ = outside(farewell);
     }
+}
+
+/// Hands out what is in a queue, and changes nothing.
+pub(super) fn read(database: &impl Database, each: Each<'_>) -> Result<(), StoreError> {
+    Owned::new()?.get().block_on(database.read(each))
 }
 
 /// A runtime that may be dropped anywhere, in a task of another runtime as well.
