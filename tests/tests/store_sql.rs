@@ -265,11 +265,13 @@ impl Store for Nothing {
 }
 
 #[test]
-fn names_may_be_longer_than_gearmands() -> Result<()> {
+fn names_may_be_longer_than_gearmands_and_tables_have_odd_ones() -> Result<()> {
     let (postgres, mariadb) = (PostgresServer::start()?, MariaDbServer::start(&[])?);
     for server in [&postgres as &dyn SqlServer, &mariadb] {
         let name = server.create_database()?;
-        let mut told = Told::new(server.open(server.port(), &name, TIMEOUT))?;
+        // we"ird 'Tab`le\
+        let address = format!("{}?table=we%22ird%20%27Tab%60le%5C", server.address(&name));
+        let mut told = Told::new(lineshaft::store::open(&address))?;
         let long = Job { function: vec![b'f'; 8191], unique: vec![b'u'; 100_000], ..Job::new(1) };
         let mut batch = Batch::new();
         batch.push(&Change::Add(long.stored()));

@@ -216,8 +216,9 @@ async fn connect(place: &Place) -> Result<(Client, Connection), StoreError> {
     Ok((client, connection))
 }
 
-/// The second half of the lock's key: `$1` is the name of our table.
-const LOCK_KEY: &str = "hashtext(current_schema() || '.' || $1::text)";
+/// The second half of the lock's key: `$1` is the name of our table, which may lie in another schema than new ones would.
+const LOCK_KEY: &str = "hashtext(COALESCE((SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+     WHERE c.oid = to_regclass(quote_ident($1::text))), current_schema()) || '.' || $1::text)";
 
 async fn replay(place: &Place, client: &Client, each: Each<'_>) -> Result<(), StoreError> {
     let sql = Sql::new(place);
