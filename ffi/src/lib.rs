@@ -27,6 +27,8 @@ mod pointer;
 mod report;
 mod result;
 mod returns;
+#[cfg(test)]
+mod scripted;
 mod status;
 mod task_attr;
 mod text;

@@ -1,12 +1,9 @@
 //! A client against a server that says what a test wants.
 
 use std::ffi::{CStr, c_void};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::ptr::{null, null_mut};
-use std::thread::JoinHandle;
 
-use lineshaft::protocol::{Decoder, Frame, Limits, OutBuf, Request, Response, StatusReport, Step, Work};
+use lineshaft::protocol::{Response, StatusReport, Work};
 
 use super::callbacks::{gearman_client_set_complete_fn, gearman_client_set_created_fn};
 use super::calls::{gearman_client_do, gearman_client_do_background, gearman_client_unique_status};
@@ -21,45 +18,7 @@ use crate::abi::{gearman_client_st, gearman_return_t, gearman_task_st};
 use crate::returns::{
     COULD_NOT_CONNECT, IO_WAIT, LOST_CONNECTION, NO_ACTIVE_FDS, PAUSE, SUCCESS, TIMEOUT, UNKNOWN_STATE,
 };
-
-/// One peer of a test's server.
-struct Peer {
-    stream: TcpStream,
-    arrived: Vec<u8>,
-}
-
-impl Peer {
-    /// The next request, as its name and its unique or handle.
-    fn next(&mut self) -> Option<String> {
-        loop {
-            let step = Decoder::new(Limits::default()).next(&self.arrived).expect("a packet");
-            if let Step::Frame { length, frame } = step {
-                let text = match frame {
-                    Frame::Request(Request::Submit(submit)) => submit.function.escape_ascii().to_string(),
-                    Frame::Request(Request::GetStatusUnique { .. }) => "status".to_owned(),
-                    other => format!("{other:?}"),
-                };
-                self.arrived.drain(..length);
-                return Some(text);
-            }
-            let mut piece = [0; 4096];
-            match self.stream.read(&mut piece) {
-                Ok(count) if count > 0 => self.arrived.extend_from_slice(&piece[..count]),
-                _ => return None,
-            }
-        }
-    }
-
-    fn say(&mut self, responses: &[Response<'_>]) {
-        let mut out = OutBuf::new();
-        responses.iter().for_each(|response| response.encode(&mut out));
-        self.stream.write_all(&out.to_vec()).expect("a client that reads");
-    }
-
-    fn expect(&mut self, function: &str) {
-        assert_eq!(self.next().as_deref(), Some(function));
-    }
-}
+use crate::scripted::{nobody, server};
 
 fn created(handle: &str) -> Response<'_> {
     Response::JobCreated { handle: handle.as_bytes() }
@@ -67,24 +26,6 @@ fn created(handle: &str) -> Response<'_> {
 
 fn complete<'a>(handle: &'a str, data: &'a str) -> Response<'a> {
     Response::Work { handle: handle.as_bytes(), work: Work::Complete(data.into()) }
-}
-
-/// A server whose connections are handed to `serve` one after the other; how often is `times`.
-fn server(times: usize, mut serve: impl FnMut(usize, Peer) + Send + 'static) -> (u16, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("an address").port();
-    let thread = std::thread::spawn(move || {
-        for time in 0..times {
-            let (stream, _) = listener.accept().expect("a client");
-            serve(time, Peer { stream, arrived: Vec::new() });
-        }
-    });
-    (port, thread)
-}
-
-/// A port that nobody listens on.
-fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port()
 }
 
 /// A client of the tests, freed at their end. Servers are tried in reversed order.

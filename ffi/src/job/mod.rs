@@ -3,6 +3,9 @@
 mod access;
 mod send;
 
+#[cfg(test)]
+pub(crate) use send::gearman_job_send_data;
+
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 

@@ -8,6 +8,8 @@ mod reduce;
 mod register;
 mod servers;
 mod station;
+#[cfg(test)]
+mod tests;
 mod wake;
 mod work;
 
