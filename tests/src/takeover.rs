@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use lineshaft::store::{self, Batch, Change, Each, Store, StoreError, StoreErrorKind};
 use lineshaft::types::Priority;
+use rustix::process::Signal;
 
-use crate::server::Server;
+use crate::server::{Maker, Server};
 use crate::stores::Job;
 use crate::wire::kind;
 
@@ -153,5 +154,61 @@ impl Store for Look {
 
     fn commit(&mut self, _: &Batch) -> Result<(), StoreError> {
         Err(StoreError::new(StoreErrorKind::Settings, "a look changes nothing"))
+    }
+}
+
+/// Has Debian's gearmand keep `jobs`, then our daemon with the same options hand them out and do them: those that are left, since
+/// their time has not come.
+///
+/// # Errors
+/// Where a job is not handed out as it was submitted, or not in the order of priorities.
+pub fn served(words: &[&str], jobs: &[Job]) -> Result<Vec<Job>> {
+    let mut server = Server::start(Maker::Debian, words)?;
+    submit(&server, jobs)?;
+    server.stop(Signal::TERM)?;
+    let mut server = Server::start(Maker::Ours, words)?;
+    let (later, now): (Vec<Job>, Vec<Job>) = jobs.iter().cloned().partition(|job| job.due > 1);
+    let done = do_all(&server, &now)?;
+    // All of them, the most urgent first.
+    let mut urgent = now.clone();
+    urgent.sort_by_key(|job| job.priority);
+    let priority = |(function, unique, _): &Found| {
+        now.iter().find(|job| job.function == *function && job.unique == *unique).map(|job| job.priority)
+    };
+    ensure!(done.iter().map(priority).eq(urgent.iter().map(|job| Some(job.priority))), "{done:?}");
+    let sorted = |mut list: Vec<Found>| {
+        list.sort();
+        list
+    };
+    let wanted = now.into_iter().map(|job| (job.function, job.unique, job.workload)).collect();
+    ensure!(sorted(done.clone()) == sorted(wanted), "{done:?}");
+    server.stop(Signal::TERM)?;
+    Ok(later)
+}
+
+/// Function, unique and workload.
+type Found = (Vec<u8>, Vec<u8>, Vec<u8>);
+
+/// Does what there is to do of the functions of `jobs`: what the worker was handed.
+fn do_all(server: &Server, jobs: &[Job]) -> Result<Vec<Found>> {
+    let mut worker = server.connect()?;
+    for job in jobs {
+        worker.request(kind::CAN_DO, &[&job.function])?;
+    }
+    let mut done = Vec::new();
+    loop {
+        worker.request(kind::GRAB_JOB_UNIQ, &[])?;
+        let packet = worker.packet()?;
+        if packet.kind == kind::NO_JOB {
+            // Nobody answers WORK_COMPLETE: an echo shows that the last one has arrived.
+            worker.sync()?;
+            return Ok(done);
+        }
+        ensure!(packet.kind == kind::JOB_ASSIGN_UNIQ, "a packet of type {}", packet.kind);
+        let mut parts = packet.body.splitn(4, |byte| *byte == 0).map(<[u8]>::to_vec);
+        let mut part = || parts.next().context("a JOB_ASSIGN_UNIQ of four parts");
+        let handle = part()?;
+        done.push((part()?, part()?, part()?));
+        worker.request(kind::WORK_COMPLETE, &[&handle, b""])?;
     }
 }

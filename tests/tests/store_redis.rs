@@ -1,11 +1,15 @@
 //! Redis as a store: what is its own, beside the body of tests that every store passes (stores.rs).
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use lineshaft::net::Address;
+use lineshaft::server::Server;
 use lineshaft::store::{Change, Redis, RedisSettings, Store, StoreErrorKind, open};
 use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::servers::RedisServer;
-use lineshaft_tests::stores::{add, end, fails, numbers};
+use lineshaft_tests::stores::{add, content, end, fails, numbers};
+use lineshaft_tests::wire::{Peer, kind};
 use rustix::process::Signal;
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -45,6 +49,40 @@ fn nothing_acknowledged_is_lost_when_redis_is_killed_in_mid_load() -> Result<()>
     stop.send(())?;
     let there = load.join().expect("the load does not panic")?;
     ensure!(numbers(&mut *open(&server.address())?)? == there, "the queue is another one");
+    Ok(())
+}
+
+#[test]
+fn a_server_on_redis_loses_nothing_and_foreground_work_goes_on() -> Result<()> {
+    let mut redis = RedisServer::start(&[])?;
+    let server = Server::builder().listen("127.0.0.1:0".parse()?).store(open(&redis.address())?).start()?;
+    let Address::Tcp { host, port } = &server.addresses()[0] else { bail!("it listens on TCP") };
+    let address = SocketAddr::new(host.parse()?, *port);
+    let mut client = Peer::connect(address)?;
+    let mut submitted = Vec::new();
+    let mut submit = |client: &mut Peer| {
+        let unique = format!("u{}", submitted.len());
+        let sent = client.request(kind::SUBMIT_JOB_BG, &[b"background", unique.as_bytes(), b"x"]);
+        submitted.push(unique.into_bytes());
+        sent
+    };
+    for _ in 0..3 {
+        for _ in 0..50 {
+            submit(&mut client)?;
+            client.expect(kind::JOB_CREATED)?;
+        }
+        redis.kill()?;
+        // Its answer waits until Redis is back; that of a foreground job does not.
+        submit(&mut client)?;
+        let mut other = Peer::connect(address)?;
+        other.request(kind::SUBMIT_JOB, &[b"foreground", b"", b"x"])?;
+        other.expect(kind::JOB_CREATED)?;
+        redis.start_again()?;
+        client.expect(kind::JOB_CREATED)?;
+    }
+    drop(server);
+    let stored = content(&mut *open(&redis.address())?)?.jobs.into_values().map(|job| job.unique);
+    ensure!(stored.eq(submitted), "other jobs are stored");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use lineshaft::store;
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::servers::MemcachedServer;
 use lineshaft_tests::stores::Job;
-use lineshaft_tests::takeover::{Abilities, compare, jobs, submit};
+use lineshaft_tests::takeover::{Abilities, compare, jobs, served, submit};
 use rustix::process::Signal;
 
 const KEYS: Abilities = Abilities { times: false, bytes: false, blanks: false };
@@ -66,4 +66,15 @@ fn a_queue_on_two_servers_becomes_ours() -> Result<()> {
 fn a_memcached_without_crawler_tells_of_its_keys_too() -> Result<()> {
     let server = MemcachedServer::start(&["-o", "no_lru_crawler,no_lru_maintainer"])?;
     becomes_ours(&[&server])
+}
+
+#[test]
+fn our_daemon_serves_what_gearmand_has_kept() -> Result<()> {
+    let server = MemcachedServer::start(&[])?;
+    let place = format!("127.0.0.1:{}", server.port());
+    let words = ["-q", "libmemcached", "--libmemcached-servers", &place];
+    // Of a function with a dash gearmand says in its keys what can be read in two ways.
+    let expected: Vec<Job> = jobs(KEYS).into_iter().filter(|job| !job.function.contains(&b'-')).collect();
+    ensure!(served(&words, &expected)?.is_empty());
+    compare(&mut store::open(&server.address())?, &[])
 }

@@ -5,7 +5,7 @@ use lineshaft::store::{self, StoreErrorKind};
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::servers::RedisServer;
 use lineshaft_tests::stores::{Job, fails};
-use lineshaft_tests::takeover::{Abilities, compare, jobs, submit};
+use lineshaft_tests::takeover::{Abilities, compare, jobs, served, submit};
 use rustix::process::Signal;
 
 const KEYS: Abilities = Abilities { times: false, bytes: true, blanks: true };
@@ -113,4 +113,16 @@ fn many_are_taken_over_as_one_is() -> Result<()> {
     let mut first = store::open(&redis.address())?;
     compare(&mut first, &many)?;
     fails(store::open(&redis.address()), StoreErrorKind::Locked, &["in use"])
+}
+
+#[test]
+fn our_daemon_serves_what_gearmand_has_kept() -> Result<()> {
+    let redis = RedisServer::start(&["--requirepass", "secret"])?;
+    let port = redis.port().to_string();
+    let words =
+        ["-q", "redis", "--redis-server", "127.0.0.1", "--redis-port", &port, "--redis-password", "secret"];
+    // Of a function with a dash gearmand says in its keys what can be read in two ways.
+    let expected: Vec<Job> = jobs(KEYS).into_iter().filter(|job| !job.function.contains(&b'-')).collect();
+    ensure!(served(&words, &expected)?.is_empty());
+    compare(&mut store::open(&format!("redis://:secret@127.0.0.1:{port}"))?, &[])
 }

@@ -1,11 +1,10 @@
 //! The file of Debian's gearmand with its SQLite plug-in.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use lineshaft::store;
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::stores::Job;
-use lineshaft_tests::takeover::{Abilities, compare, jobs, submit};
-use lineshaft_tests::wire::kind;
+use lineshaft_tests::takeover::{Abilities, compare, jobs, served, submit};
 use rustix::process::Signal;
 
 const ALL: Abilities = Abilities { times: true, bytes: true, blanks: true };
@@ -78,52 +77,6 @@ fn our_daemon_serves_what_gearmand_has_kept() -> Result<()> {
     let file = folder.path().join("queue.db").display().to_string();
     let words = ["-q", "libsqlite3", "--libsqlite3-db", &file];
     let expected = jobs(ALL);
-    let mut server = Server::start(Maker::Debian, &words)?;
-    submit(&server, &expected)?;
-    server.stop(Signal::TERM)?;
-    let mut server = Server::start(Maker::Ours, &words)?;
-    let (later, now): (Vec<Job>, Vec<Job>) = expected.into_iter().partition(|job| job.due > 1);
-    let done = do_all(&server, &now)?;
-    // All of them, the most urgent first.
-    let mut urgent = now.clone();
-    urgent.sort_by_key(|job| job.priority);
-    let priority = |(function, unique, _): &Found| {
-        now.iter().find(|job| job.function == *function && job.unique == *unique).map(|job| job.priority)
-    };
-    ensure!(done.iter().map(priority).eq(urgent.iter().map(|job| Some(job.priority))), "{done:?}");
-    let sorted = |mut list: Vec<Found>| {
-        list.sort();
-        list
-    };
-    let wanted = now.into_iter().map(|job| (job.function, job.unique, job.workload)).collect();
-    ensure!(sorted(done.clone()) == sorted(wanted), "{done:?}");
-    server.stop(Signal::TERM)?;
+    let later = served(&words, &expected)?;
     compare(&mut store::open(&format!("sqlite:{file}"))?, &later)
-}
-
-/// Function, unique and workload.
-type Found = (Vec<u8>, Vec<u8>, Vec<u8>);
-
-/// Does what there is to do of the functions of `jobs`: what the worker was handed.
-fn do_all(server: &Server, jobs: &[Job]) -> Result<Vec<Found>> {
-    let mut worker = server.connect()?;
-    for job in jobs {
-        worker.request(kind::CAN_DO, &[&job.function])?;
-    }
-    let mut done = Vec::new();
-    loop {
-        worker.request(kind::GRAB_JOB_UNIQ, &[])?;
-        let packet = worker.packet()?;
-        if packet.kind == kind::NO_JOB {
-            // Nobody answers WORK_COMPLETE: an echo shows that the last one has arrived.
-            worker.sync()?;
-            return Ok(done);
-        }
-        ensure!(packet.kind == kind::JOB_ASSIGN_UNIQ, "a packet of type {}", packet.kind);
-        let mut parts = packet.body.splitn(4, |byte| *byte == 0).map(<[u8]>::to_vec);
-        let mut part = || parts.next().context("a JOB_ASSIGN_UNIQ of four parts");
-        let handle = part()?;
-        done.push((part()?, part()?, part()?));
-        worker.request(kind::WORK_COMPLETE, &[&handle, b""])?;
-    }
 }

@@ -64,8 +64,8 @@ const READ: &[(&str, Read)] = &[
 /// | `sqlite:FILE[?table=NAME]` | SQLite; the table is the one of gearmand's whose jobs are taken over, `gearman_queue` |
 /// | `postgres://USER:PASSWORD@HOST:PORT/DATABASE[?table=NAME]` | PostgreSQL; gearmand's table is `queue`; further settings are libpq's |
 /// | `mysql://USER:PASSWORD@HOST:PORT/DATABASE[?table=NAME&socket=FILE]` | MySQL or MariaDB; gearmand's table is `gearman_queue` |
-/// | `redis://USER:PASSWORD@HOST:PORT/NUMBER` | Redis or Valkey |
-/// | `memcached://HOST:PORT,HOST:PORT` | memcached |
+/// | `redis://USER:PASSWORD@HOST:PORT/DATABASE[?prefix=TEXT]`, `redis:///SOCKET` | Redis or Valkey; gearmand's keys begin with `_gear_` |
+/// | `memcached://HOST:PORT,HOST:PORT[?prefix=TEXT]` | memcached; gearmand's keys begin with `gear_` |
 /// | `tokyocabinet:FILE` | a file that gearmand's plug-in for Tokyo Cabinet has written; only read |
 ///
 /// Paths are taken as they are, up to the question mark.
