@@ -14,6 +14,7 @@ use lineshaft_tests::wire::{Peer, kind};
 use lineshaft_tests::{place, program};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -43,7 +44,16 @@ fn postgres_says_what_is_wrong() -> Result<()> {
     let outcome = program::run(&mut daemon, b"")?;
     ensure!(!outcome.status.success() && outcome.err.contains("Connection refused"), "{outcome:?}");
     ensure!(!outcome.err.contains("secret"), "{}", outcome.err);
-    Ok(())
+    // What its address leaves out comes from the environment, the password from its file.
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("passwords");
+    let password = server.password().replace('\\', "\\\\").replace(':', "\\:");
+    std::fs::write(&file, format!("127.0.0.1:*:{name}:lineshaft:{password}\n"))?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+    let mut list = Command::new(place::lineshaft()?);
+    list.args(["queue", "verify", &format!("postgres:///{name}")]).env("PGPASSFILE", &file);
+    list.envs([("PGHOST", "127.0.0.1"), ("PGPORT", &server.port().to_string()), ("PGUSER", "lineshaft")]);
+    program::run(&mut list, b"")?.success().map(drop)
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Persist {
 
     fn tidy(&mut self) -> bool {
         self.store.tidy().unwrap_or_else(|error| {
-            tracing::warn!(target: "lineshaft", "{}: {error}", self.store.describe());
+            tracing::warn!(target: "lineshaft", "{error}");
             false
         })
     }
@@ -137,7 +137,7 @@ impl Persist {
         let outage = outage.get_or_insert(Outage { over, told: false, pause: PAUSES.0, say: now });
         if now >= outage.say {
             outage.say = now + SAY;
-            tracing::error!(target: "lineshaft", "{}: {error}", self.store.describe());
+            tracing::error!(target: "lineshaft", "{error}");
         }
         self.set_failing(Some(&error.to_string()), outage.told);
         outage

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
-use lineshaft::store::{self, Batch, Change, Store, StoredJob};
+use lineshaft::store::{Batch, Change, Store, StoredJob};
 
 use super::PLACE;
 use super::jobs::{Filter, Jobs};
@@ -17,6 +17,7 @@ use super::lines;
 use super::memory::{Memory, Phase, State};
 use super::place::Place;
 use super::progress::Progress;
+use crate::daemon::store;
 use crate::exit::{Exit, Failure, say};
 
 /// Jobs and bytes after which a batch is committed.

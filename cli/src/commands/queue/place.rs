@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use lineshaft::store::{self, Store};
+use lineshaft::store::Store;
 
 use super::jobs::{Filter, Jobs};
 use super::lines;
+use crate::daemon::store;
 use crate::exit::{Exit, Failure};
 
 /// A store, or JSON lines.

@@ -11,10 +11,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use lineshaft::server::StoreWhen;
-use lineshaft::store::{self, Store, StoreError};
+use lineshaft::store::{self, Each, Postgres, Store, StoreError};
 
 use crate::options::choices::Choices;
 use crate::options::{Refusal, Source, refuse};
+use crate::surroundings::variable;
 
 /// Opens a store when the daemon is ready for it: it may have become another user by then.
 pub(super) type Open = Box<dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send>;
@@ -83,13 +84,33 @@ impl Queue {
     }
 }
 
+/// Opens the store at an address; what PostgreSQL's leaves out is taken from the environment.
+///
+/// # Errors
+/// Those of [`store::open`].
+pub(crate) fn open(address: &str) -> Result<Box<dyn Store>, StoreError> {
+    match postgres::at(address, &variable) {
+        Some(settings) => Ok(Box::new(Postgres::open(&settings?)?)),
+        None => store::open(address),
+    }
+}
+
+/// Hands out what is in the store at an address, as [`open`] finds it.
+///
+/// # Errors
+/// Those of [`store::read`].
+pub(crate) fn read(address: &str, each: Each<'_>) -> Result<(), StoreError> {
+    match postgres::at(address, &variable) {
+        Some(settings) => Postgres::read(&settings?, each),
+        None => store::read(address, each),
+    }
+}
+
 fn by_address(address: &str, choices: &Choices, variable: Variable<'_>) -> Result<Option<Open>, Refusal> {
     let address = match address {
         "memory" => return Ok(None),
         "log" => format!("log:{}", folder(choices, variable)?),
-        address if address.starts_with("postgres:") || address.starts_with("postgresql:") => {
-            return postgres::by_address(address, variable).map(Some);
-        }
+        address if postgres::is_ours(address) => return postgres::by_address(address, variable).map(Some),
         address => address.to_owned(),
     };
     Ok(Some(Box::new(move || store::open(&address))))

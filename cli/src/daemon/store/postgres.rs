@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lineshaft::store::{Postgres, PostgresSettings, Store};
+use lineshaft::store::{Postgres, PostgresSettings, StoreError};
 
 use super::{Open, Variable, system_user};
 use crate::options::Refusal;
@@ -26,27 +26,40 @@ const VARIABLES: &[(&str, &str)] = &[
 pub(super) fn by_options(choices: &Choices, variable: Variable<'_>) -> Result<Open, Refusal> {
     let text = |name| choices.text(name).map(Option::unwrap_or_default).map(str::to_owned);
     let (conninfo, table) = (text("libpq-conninfo")?, text("libpq-table")?);
-    Ok(open(PostgresSettings { conninfo, table, ..PostgresSettings::default() }, variable))
+    let settings = complete(PostgresSettings { conninfo, table, ..PostgresSettings::default() }, variable);
+    Ok(Box::new(move || Ok(Box::new(Postgres::open(&with_user(&settings))?))))
 }
 
 /// `--store postgres://...`
 pub(super) fn by_address(address: &str, variable: Variable<'_>) -> Result<Open, Refusal> {
     let settings = PostgresSettings::at(address).map_err(|error| Refusal(format!("--store: {error}")))?;
-    Ok(open(settings, variable))
+    let settings = complete(settings, variable);
+    Ok(Box::new(move || Ok(Box::new(Postgres::open(&with_user(&settings))?))))
 }
 
-fn open(mut settings: PostgresSettings, variable: Variable<'_>) -> Open {
+/// The settings of an address; `None` where it is none of PostgreSQL's.
+pub(super) fn at(address: &str, variable: Variable<'_>) -> Option<Result<PostgresSettings, StoreError>> {
+    let settings = is_ours(address).then(|| PostgresSettings::at(address))?;
+    Some(settings.map(|settings| with_user(&complete(settings, variable))))
+}
+
+/// Whether an address is one of PostgreSQL's.
+pub(super) fn is_ours(address: &str) -> bool {
+    ["postgres:", "postgresql:"].iter().any(|kind| address.starts_with(kind))
+}
+
+fn complete(mut settings: PostgresSettings, variable: Variable<'_>) -> PostgresSettings {
     settings.defaults = defaults(variable);
     let home = || variable("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
     settings.passfile = variable("PGPASSFILE").map(PathBuf::from).or_else(home);
-    let names_user = variable("PGUSER").is_some();
-    Box::new(move || {
-        let mut settings = settings.clone();
-        if let (false, Some(user)) = (names_user, system_user()) {
-            settings.defaults.push_str(&word("user", &user));
-        }
-        Ok(Box::new(Postgres::open(&settings)?) as Box<dyn Store>)
-    })
+    settings
+}
+
+/// The user of the process, who may be another one by the time the store is opened, where nobody names one.
+fn with_user(settings: &PostgresSettings) -> PostgresSettings {
+    let user = system_user().map(|user| word("user", &user)).unwrap_or_default();
+    // What is said twice counts as it is said last.
+    PostgresSettings { defaults: user + &settings.defaults, ..settings.clone() }
 }
 
 /// What the variables say, as a connection string. One that is not UTF-8 is nothing that a database has.
@@ -82,5 +95,9 @@ mod tests {
         };
         assert_eq!(defaults(&variable), "host='/run/x' password='it\\'s \\\\' sslmode='prefer' ");
         assert_eq!(defaults(&|_| None), "");
+        let settings = |address| at(address, &variable).map(|settings| settings.unwrap());
+        let ours = settings("postgres://h/d?table=t").unwrap();
+        assert!(ours.table == "t" && ours.defaults.ends_with(&defaults(&variable)));
+        assert!(settings("mysql://h/d").is_none());
     }
 }
