@@ -122,6 +122,12 @@ pub trait Outbox {
         self.send(to, response);
     }
 
+    /// Says that something has ended: to be sent when all that has been stored so far is durable, as [`Outbox::acknowledge`]; nobody
+    /// comes back for it, and while the store fails it need not wait. The default sends it at once.
+    fn confirm(&mut self, to: ConnId, response: &Response<'_>) {
+        self.send(to, response);
+    }
+
     /// Something that the log should say. The default forgets it.
     fn event(&mut self, event: Event<'_>) {
         let _ = event;

@@ -123,7 +123,10 @@ impl Persist {
     }
 
     fn set_failing(&mut self, why: Option<&str>, refusing: bool) {
-        self.turn(|turn| turn.input(Input::Storing { failing: why, refusing }));
+        self.turn(|turn| {
+            turn.input(Input::Storing { failing: why, refusing });
+            turn.journal(|journal| journal.refusing = refusing);
+        });
     }
 
     fn is_ending(&self) -> bool {
@@ -160,10 +163,8 @@ impl Persist {
     /// Everybody who waits gets an ERROR, and so do from now on all who submit in the background. What ends meanwhile gathers, to
     /// be stored when the store is well again.
     fn refuse(&mut self, batch: Arc<Batch>, why: &str) -> Arc<Batch> {
-        self.turn(|turn| {
-            turn.input(Input::Storing { failing: Some(why), refusing: true });
-            turn.journal(Journal::landed);
-        });
+        self.set_failing(Some(why), true);
+        self.turn(|turn| turn.journal(Journal::landed));
         let mut batch = Arc::into_inner(batch).unwrap_or_default();
         let mut given_up = BTreeSet::new();
         while self.turn(|turn| {

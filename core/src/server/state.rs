@@ -427,6 +427,15 @@ impl Outbox for Delivery<'_> {
         }
     }
 
+    fn confirm(&mut self, to: ConnId, response: &Response<'_>) {
+        let conn = self.slots[to.slot as usize].conn.as_mut();
+        if let (Some(journal), Some(conn)) = (&mut self.journal, conn) {
+            // What is sent to a connection that holds something stands in line behind it.
+            journal.confirms(&mut conn.held, to);
+        }
+        self.send(to, response);
+    }
+
     fn close(&mut self, to: ConnId) {
         let Some(conn) = self.slots[to.slot as usize].conn.as_mut() else { return };
         conn.closing = true;
