@@ -366,3 +366,21 @@ def test_usage(script):
     until(program, "'nonsense' is not of the form module:worker")
     program.signal(signal.SIGTERM)
     program.end()
+
+
+def test_a_store_keeps_jobs_over_the_end_of_the_server(tmp_path):
+    store = f"log:{tmp_path / 'queue'}"
+    with lineshaft.Server(store=store) as server, lineshaft.Client(server) as client:
+        handle = client.submit("keep", b"a\0b", background=True).handle
+    with lineshaft.Server(store=store) as server:
+        assert server.jobs == 1
+        got = []
+        worker = lineshaft.Worker(server)
+        worker.function("keep")(lambda job: got.append((job.handle, job.workload)))
+        with worker:
+            worker.work(timeout=10)
+        assert got == [(handle, b"a\0b")]
+        with pytest.raises(lineshaft.LineshaftError, match="QUEUE_ERROR"):
+            lineshaft.Server(store=store)
+    with pytest.raises(lineshaft.LineshaftError, match="QUEUE_ERROR"):
+        lineshaft.Server(store="nowhere:at-all")

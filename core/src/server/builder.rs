@@ -154,6 +154,17 @@ impl Builder {
         self
     }
 
+    /// The same by the store's address: `log:FOLDER`, and what else [`store::open`](crate::store::open) knows; `memory` is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueError`] where there is no such store, or it cannot be opened.
+    pub fn store_at(self, address: &str) -> Result<Self> {
+        if address == "memory" {
+            return Ok(self);
+        }
+        Ok(self.store(crate::store::open(address)?))
+    }
+
     /// When jobs are stored. Default [`StoreWhen::Submitted`].
     #[must_use]
     pub const fn store_when(mut self, when: StoreWhen) -> Self {
