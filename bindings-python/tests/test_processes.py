@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
@@ -370,17 +371,18 @@ def test_usage(script):
 
 def test_a_store_keeps_jobs_over_the_end_of_the_server(tmp_path):
     store = f"log:{tmp_path / 'queue'}"
-    with lineshaft.Server(store=store) as server, lineshaft.Client(server) as client:
+    with Server(store=store) as server, Client(server) as client:
         handle = client.submit("keep", b"a\0b", background=True).handle
-    with lineshaft.Server(store=store) as server:
+    with Server(store=store) as server:
         assert server.jobs == 1
-        got = []
-        worker = lineshaft.Worker(server)
-        worker.function("keep")(lambda job: got.append((job.handle, job.workload)))
+        got = queue.Queue()
+        worker = Worker(server)
+        worker.add_function("keep", lambda job: got.put((job.handle, job.data)))
         with worker:
-            worker.work(timeout=10)
-        assert got == [(handle, b"a\0b")]
-        with pytest.raises(lineshaft.LineshaftError, match="QUEUE_ERROR"):
-            lineshaft.Server(store=store)
-    with pytest.raises(lineshaft.LineshaftError, match="QUEUE_ERROR"):
-        lineshaft.Server(store="nowhere:at-all")
+            assert got.get(timeout=20) == (handle, b"a\0b")
+        with pytest.raises(lineshaft.LineshaftError) as caught:
+            Server(store=store)
+        assert caught.value.code == "QUEUE_ERROR"
+    with pytest.raises(lineshaft.LineshaftError) as caught:
+        Server(store="nowhere:at-all")
+    assert caught.value.code == "QUEUE_ERROR"
