@@ -471,6 +471,22 @@ fn one_failure_at_any_commit_loses_nothing() -> Result<()> {
 }
 
 #[test]
+fn who_waits_while_the_server_ends_is_not_told_what_is_not_so() -> Result<()> {
+    let desk = Desk::default();
+    desk.set(|papers| papers.patience = Duration::from_secs(600));
+    let server = start(&desk);
+    let client = server.blocking_client();
+    client.job("f", "before").background().send()?;
+    desk.set(|papers| papers.failing = true);
+    let late = std::thread::spawn(move || client.job("f", "late").background().send().map(drop));
+    desk.wait(|papers| papers.begun >= 3);
+    drop(server);
+    ensure!(late.join().expect("no panic").is_err(), "it is not kept, and nobody says so");
+    ensure!(desk.numbers() == [1]);
+    Ok(())
+}
+
+#[test]
 fn a_store_that_cannot_be_used_keeps_the_server_from_starting() {
     let desk = Desk::default();
     desk.set(|papers| papers.failing = true);

@@ -97,14 +97,15 @@ impl Persist {
                 batch = self.refuse(batch, &error.to_string());
             }
             if self.is_ending() {
-                let left = batch.len();
-                let name = self.store.describe();
+                // Callers of the same process may still be there to be told.
+                let batch = self.refuse(batch, &error.to_string());
+                let (left, name) = (batch.len(), self.store.describe());
                 tracing::error!(target: "lineshaft", "{name}: {left} changes are not stored: jobs that have ended since it failed will run again");
-                break;
+                return Arc::into_inner(batch).unwrap_or_default();
             }
             self.pause(outage);
         }
-        if outage.is_some() && !self.is_ending() {
+        if outage.is_some() {
             tracing::info!(target: "lineshaft", "{}: well again", self.store.describe());
             self.set_failing(None, false);
         }
