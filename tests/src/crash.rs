@@ -50,6 +50,8 @@ struct Entries {
     seen: BTreeSet<u64>,
     /// Jobs whose end is durable, finished or cancelled, and in which life of the server that was.
     ended: BTreeMap<u64, u32>,
+    /// Jobs that somebody has asked to cancel: without an answer nobody knows whether they are gone.
+    condemned: BTreeSet<u64>,
     /// Which life this is.
     life: u32,
     repeated: usize,
@@ -107,7 +109,7 @@ pub fn run(store: &str, kills: u32, seed: u64) -> Result<Report> {
     }
     drain(&mut server, &ledger)?;
     let entries = ledger.lock();
-    let is_lost = |job: &&u64| !entries.seen.contains(job) && !entries.ended.contains_key(job);
+    let is_lost = |job: &&u64| !entries.seen.contains(job) && !entries.condemned.contains(job);
     let lost: Vec<u64> = entries.acknowledged.keys().filter(is_lost).copied().collect();
     ensure!(lost.is_empty(), "seed {seed}: jobs {lost:?} were acknowledged and never run");
     Ok(Report {
@@ -204,13 +206,16 @@ fn note_seen(ledger: &Ledger, job: u64) {
 fn cancel(mut peer: Peer, ledger: &Ledger, mut random: Random) -> Result<()> {
     loop {
         let chosen = {
-            let entries = ledger.lock();
+            let mut entries = ledger.lock();
             let from = random.below(entries.next.max(1));
-            entries.acknowledged.range(from..).next().map(|(job, handle)| (*job, handle.clone()))
+            let chosen =
+                entries.acknowledged.range(from..).next().map(|(job, handle)| (*job, handle.clone()));
+            entries.condemned.extend(chosen.iter().map(|(job, _)| *job));
+            chosen
         };
         let Some((job, handle)) = chosen else {
-            // Nothing has been acknowledged yet.
-            pause(Duration::from_millis(1));
+            // Nothing has been acknowledged yet. Is there still a server?
+            peer.sync()?;
             continue;
         };
         let answer = peer.text(&format!("cancel job {}\n", handle.escape_ascii()))?;

@@ -13,3 +13,11 @@ fn a_hundred_kills_lose_nothing_and_bring_nothing_back() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn neither_do_kills_on_sqlite() -> Result<()> {
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    let report = crash::run(&format!("sqlite:{}/queue.db", folder.path().display()), 20, 8)?;
+    ensure!(report.acknowledged > 100 && report.ended > 10 && report.repeated > 1, "too little: {report:?}");
+    Ok(())
+}
