@@ -222,6 +222,8 @@ fn cancel(mut peer: Peer, ledger: &Ledger, mut random: Random) -> Result<()> {
         if answer == "OK\r\n" {
             ledger.lock().end(job);
         }
+        // Most jobs are to be left to the workers.
+        pause(Duration::from_millis(5));
     }
 }
 
