@@ -193,8 +193,11 @@ impl Builder {
                 (Some(Journal::new(self.store_when, restored)), Some(store))
             }
         };
+        // Restored jobs and schedules have their times, though nobody has connected yet.
+        let mut state = State::new(broker, journal);
+        state.armed = state.broker.next_wakeup();
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(broker, journal)),
+            state: Mutex::new(state),
             clock,
             stirred: Condvar::new(),
             rearm: tokio::sync::Notify::new(),
@@ -269,7 +272,7 @@ fn restore(broker: &mut Broker, store: &mut Box<dyn Store>, now: Now) -> Result<
     })?;
     let restored = broker.last_number();
     let mut first = First(Batch::new());
-    broker.reserve(&mut first);
+    broker.restored(&mut first);
     store.commit(&first.0)?;
     Ok(restored)
 }

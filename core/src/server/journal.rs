@@ -117,7 +117,12 @@ impl Journal {
         }
         let last = held.items.back().map_or(0, |(batch, _)| *batch);
         if batch > last {
-            self.waiters.push_back((batch, to));
+            // In the order of the batches: what flies comes before what gathers.
+            if batch < self.number {
+                self.waiters.push_front((batch, to));
+            } else {
+                self.waiters.push_back((batch, to));
+            }
         }
         held.items.push_back((batch.max(last), item));
         true

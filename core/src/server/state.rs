@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) armed: Option<Duration>,
     /// Nobody new is let in.
     pub(super) not_listening: bool,
+    /// Jobs are not waited for.
+    pub(super) hurried: bool,
     /// Everything is being closed.
     pub(super) stopped: bool,
 }
@@ -100,7 +102,7 @@ const SLOW: usize = 256 << 10;
 impl Conn {
     /// More is to be sent than has been taken, or what has been taken counts as backlog until all is sent.
     pub(super) fn is_unsettled(&self) -> bool {
-        !self.out.is_empty() || self.backlog > 0
+        !self.out.is_empty() || self.taken > 0
     }
 
     /// Counts what is unread, after that has changed.
@@ -166,6 +168,7 @@ impl State {
             goal: None,
             armed: None,
             not_listening: false,
+            hurried: false,
             stopped: false,
         }
     }
