@@ -6,7 +6,7 @@ use lineshaft::server::Server;
 use lineshaft::store::{Batch, Change, Store, StoreError, StoreErrorKind};
 use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::network::Network;
-use lineshaft_tests::server::free_port;
+use lineshaft_tests::server::{Maker, Server as Daemon, free_port};
 use lineshaft_tests::servers::{MariaDbServer, PostgresServer, SqlServer};
 use lineshaft_tests::stores::Job;
 use lineshaft_tests::takeover::compare;
@@ -445,5 +445,27 @@ fn who_waits_too_long_for_the_database_is_told_why() -> Result<()> {
         Ok(())
     })?;
     ensure!(uniques == ["third"], "{uniques:?}");
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_was_killed_starts_again_at_once() -> Result<()> {
+    let (postgres, mariadb) = (PostgresServer::start()?, MariaDbServer::start(&[])?);
+    for database in [&postgres as &dyn SqlServer, &mariadb] {
+        let address = database.address(&database.create_database()?);
+        let mut daemon = Daemon::start(Maker::Ours, &["--store", &address])?;
+        for round in 1..=3 {
+            let mut peer = daemon.connect()?;
+            for _ in 0..50 {
+                peer.request(kind::SUBMIT_JOB_BG, &[b"f", b"", b"x"])?;
+                peer.expect(kind::JOB_CREATED)?;
+            }
+            // The lock of the last one is free as soon as the database sees that its session is over.
+            daemon.kill()?;
+            daemon.start_again()?;
+            let status = daemon.connect()?.text("status\n")?;
+            ensure!(status.starts_with(&format!("f\t{}\t0\t0\n", round * 50)), "{status}");
+        }
+    }
     Ok(())
 }
