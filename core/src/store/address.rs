@@ -43,6 +43,11 @@ type Read = fn(&Address<'_>, Each<'_>) -> Result<(), StoreError>;
 
 /// The kinds that can be read without any change, not even that of gearmand's jobs into ours.
 const READ: &[(&str, Read)] = &[
+    #[cfg(feature = "net")]
+    ("log", |address, each| {
+        let [] = address.settings([])?;
+        super::Log::read(address.place.as_ref(), each).map(drop)
+    }),
     #[cfg(feature = "postgres")]
     ("postgres", super::postgres::read),
     #[cfg(feature = "postgres")]
@@ -51,10 +56,6 @@ const READ: &[(&str, Read)] = &[
     ("mysql", super::mysql::read),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::read_address),
-    #[cfg(feature = "redis")]
-    ("redis", super::Redis::read_address),
-    #[cfg(feature = "memcached")]
-    ("memcached", super::Memcached::read_address),
     #[cfg(feature = "tokyocabinet")]
     ("tokyocabinet", super::TokyoCabinet::read_address),
 ];

@@ -8,7 +8,6 @@ mod execute;
 mod life;
 mod options;
 mod peer;
-mod questions;
 mod queue;
 mod receive;
 mod run;

@@ -3,12 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use bytes::Bytes;
-use lineshaft::types::Priority;
-
-use super::add::{Job, submit};
+use super::add::{Job, copy, priority, submit};
 use super::drive::{drive, free, free_all};
 use super::run::Goal;
+use super::task::Request;
 use super::{Client, inner, with};
 use crate::abi::{GEARMAN_MAX_UNIQUE_SIZE, gearman_client_st, gearman_return_t, gearman_task_st};
 use crate::panic::fence;
@@ -16,40 +14,53 @@ use crate::pointer::{bytes, c_bytes, put};
 use crate::report::tell;
 use crate::returns::{ERROR, INVALID_ARGUMENT, SUCCESS};
 
-/// What a program says of a task, under the names of the parameters.
+/// What a program says of a task.
 struct New {
     task: *mut gearman_task_st,
     context: *mut c_void,
-    function_name: *const c_char,
+    function: *const c_char,
     unique: *const c_char,
     workload: *const c_void,
-    workload_size: usize,
-    ret_ptr: *mut gearman_return_t,
+    size: usize,
+    ret: *mut gearman_return_t,
 }
 
 /// Adds a task for a job.
 ///
 /// # Safety
 /// As for gearman_client_add_task().
-unsafe fn add(
-    client: *mut gearman_client_st,
-    new: New,
-    priority: Priority,
-    background: bool,
-) -> *mut gearman_task_st {
-    let New { task, context, function_name, unique, workload, workload_size: size, ret_ptr } = new;
+unsafe fn add(client: *mut gearman_client_st, new: New, request: Request) -> *mut gearman_task_st {
+    let New { task, context, function, unique, workload, size, ret } = new;
     // SAFETY: the caller's promise.
     unsafe {
         let made = with(client, Err(INVALID_ARGUMENT), |client| {
-            let job = Job { function: c_bytes(function_name), unique: c_bytes(unique), workload, size };
+            let job = Job { function: c_bytes(function), unique: c_bytes(unique), workload, size };
             let bytes = bytes(workload, size);
-            let mut made = client.make(job, bytes, submit(priority, background))?;
-            made.workload = Bytes::copy_from_slice(bytes);
+            let mut made = client.make(job, bytes, request)?;
+            made.workload = copy(bytes);
             Ok(client.add(made, task, context))
         });
-        put(ret_ptr, made.err().unwrap_or(SUCCESS));
+        put(ret, made.err().unwrap_or(SUCCESS));
         made.unwrap_or(null_mut())
     }
+}
+
+macro_rules! add_task {
+    ($priority:expr, $background:expr; $client:ident, $task:ident, $context:ident, $function:ident, $unique:ident, $workload:ident, $size:ident, $ret:ident) => {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let new = New {
+                task: $task,
+                context: $context,
+                function: $function,
+                unique: $unique,
+                workload: $workload,
+                size: $size,
+                ret: $ret,
+            };
+            add($client, new, submit(priority($priority), $background))
+        }
+    };
 }
 
 /// Adds a task for a foreground job, which gearman_client_run_tasks() sends. The workload is copied.
@@ -72,9 +83,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::Normal, false) }
+    add_task!(1, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// As gearman_client_add_task(), for a foreground job of high priority.
@@ -92,9 +101,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_high(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::High, false) }
+    add_task!(0, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// As gearman_client_add_task(), for a foreground job of low priority.
@@ -112,9 +119,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_low(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::Low, false) }
+    add_task!(2, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// As gearman_client_add_task(), for a background job. It has ended when the server has taken the job: only the created callback is called.
@@ -132,9 +137,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::Normal, true) }
+    add_task!(1, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// As gearman_client_add_task(), for a background job of high priority. It has ended when the server has taken the job: only the created callback is called.
@@ -152,9 +155,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_high_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::High, true) }
+    add_task!(0, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// As gearman_client_add_task(), for a background job of low priority. It has ended when the server has taken the job: only the created callback is called.
@@ -172,9 +173,7 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_low_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
-    // SAFETY: the caller's promise.
-    unsafe { add(client, new, Priority::Low, true) }
+    add_task!(2, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
 }
 
 /// Adds a task that asks how the job with a handle stands. The status callback is told the answer.

@@ -23,9 +23,4 @@ impl Subject for Folder {
             LogSettings { path: self.directory.path().join("queue"), segment_bytes: self.segment_bytes };
         Ok(Box::new(Log::open(settings)?))
     }
-
-    // All of them are told into one log, which is read anew again and again.
-    fn stories(&self) -> u32 {
-        8
-    }
 }

@@ -21,16 +21,17 @@ impl<F: Folder> Engine<F> {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut apart = Vec::new();
-        let committed = self
-            .assemble(batch, &mut buffer, &mut apart)
-            .and_then(|bytes| self.append(bytes, &mut buffer, &apart));
+        let committed = self.assemble(batch, &mut buffer, &mut apart).and_then(|bytes| {
+            self.append(bytes, &mut buffer, &apart)?;
+            Ok(bytes)
+        });
         if committed.is_ok() {
-            batch.records().for_each(|record| self.account(record.head));
+            batch.records().for_each(|record| self.account(&record));
         }
         buffer.clear();
         buffer.shrink_to(KEPT);
         self.buffer = buffer;
-        committed
+        committed.map(|bytes| self.pay(bytes))
     }
 
     /// Puts the batch into `buffer`, behind room for a segment's header; of workloads that stand apart, only their places.
@@ -64,12 +65,15 @@ impl<F: Folder> Engine<F> {
     }
 
     /// Remembers what a durable record says.
-    pub(super) fn account(&mut self, record: &[u8]) {
-        match Kind::of(record) {
-            Some((Kind::Add, number)) => self.counter = number.max(self.counter),
-            Some((Kind::Counter, number)) => self.counter = number,
-            _ => {}
+    fn account(&mut self, record: &Record<'_>) {
+        let Some((kind, number)) = Kind::of(record.head) else { return };
+        match kind {
+            Kind::Add => self.counter = number.max(self.counter),
+            Kind::Counter => self.counter = number,
+            Kind::End | Kind::Returned => {}
         }
+        let len = record.head.len() + record.workload.len() + ENTRY;
+        self.places.record(kind, number, len as u64);
     }
 
     /// Writes and syncs. After an error nothing is written to that segment again: what it has behind the last good batch counts for
@@ -109,6 +113,12 @@ impl<F: Folder> Engine<F> {
             Ok(()) => {
                 active.end += bytes + if fresh { HEADER as u64 } else { 0 };
                 self.tail = (active.sequence, active.end);
+                if fresh {
+                    self.places.push(active.sequence, self.mark);
+                }
+                if let Some(place) = self.places.list.last_mut() {
+                    place.end = active.end;
+                }
                 self.batch += 1;
                 self.active = Some(active);
                 Ok(())

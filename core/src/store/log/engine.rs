@@ -7,12 +7,15 @@ use super::LogSettings;
 use super::error;
 use super::files::{File, Folder};
 use super::finding::Finding;
-use super::format::{self, HEADER};
+use super::format::{self, ENTRY, HEADER};
+use super::places::Places;
+use super::rewrite::{ASIDE, Rewrite};
 use super::survey::Survey;
+use crate::store::record::Kind;
 use crate::store::{Change, Each, StoreError, StoreErrorKind};
 
-/// What the names of damaged segments end with that were set aside.
-const ASIDE: &str = ".damaged";
+/// Things to do that are remembered while none of them succeeds.
+const MOST_CHORES: usize = 64;
 
 /// A log.
 pub(super) struct Engine<F: Folder> {
@@ -39,6 +42,23 @@ pub(super) struct Engine<F: Folder> {
     pub(super) buffer: Vec<u8>,
     /// What is to be done with files when there is time.
     pub(super) chores: Vec<Chore>,
+    pub(super) places: Places,
+    pub(super) rewrite: Option<Rewrite<F::File>>,
+    pub(super) stopped: Stopped,
+    /// Bytes that were committed since the last piece of clearing away.
+    pub(super) owed: u64,
+    /// What went wrong with clearing away during a commit.
+    pub(super) trouble: Option<StoreError>,
+}
+
+/// Whether clearing away goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    No,
+    /// It has failed, and is tried again when more was committed.
+    Resting,
+    /// It could lose jobs, until the log is opened again.
+    Forever,
 }
 
 /// A segment that is open for writing.
@@ -81,6 +101,11 @@ impl<F: Folder> Engine<F> {
             counter: 0,
             buffer: Vec::new(),
             chores: Vec::new(),
+            places: Places::default(),
+            rewrite: None,
+            stopped: Stopped::No,
+            owed: 0,
+            trouble: None,
         })
     }
 
@@ -98,6 +123,8 @@ impl<F: Folder> Engine<F> {
                 // It is as it was.
                 self.survey = Some(survey);
                 self.findings.clear();
+                self.chores.clear();
+                self.places = Places::default();
                 return Err(error);
             }
         }
@@ -113,6 +140,18 @@ impl<F: Folder> Engine<F> {
     }
 
     fn read_all(&mut self, survey: &Survey, each: Each<'_>) -> Result<(), StoreError> {
+        for (name, end) in self.look(survey, each)? {
+            let cut = self.folder.cut(&name, end);
+            cut.map_err(|error| self.io(&format!("cut off the end of {name}"), &error))?;
+        }
+        // The names are to be durable as well.
+        self.folder.sync().map_err(|error| self.io("sync the directory", &error))
+    }
+
+    /// Reads all that is there, and changes nothing. Answers which files to sync, and where they end: what a killed server has
+    /// written need not be on the disk yet.
+    fn look(&mut self, survey: &Survey, each: Each<'_>) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut ends = Vec::new();
         (self.tail, self.batch, self.counter) = ((0, 0), 0, 0);
         for segment in &survey.segments {
             let name = format::name(segment.sequence);
@@ -120,7 +159,9 @@ impl<F: Folder> Engine<F> {
             if let Some(header) = segment.header {
                 *counter = header.counter;
             }
-            let path = &self.path;
+            let mark = segment.header.map_or(self.mark, |header| header.mark);
+            self.places.push(segment.sequence, mark);
+            let (path, places) = (&self.path, &mut self.places);
             let mut each = |record: &[u8]| {
                 let change =
                     Change::decode(record).map_err(|error| error::unreadable(path, &name, &error))?;
@@ -129,24 +170,36 @@ impl<F: Folder> Engine<F> {
                     Change::Add(ref job) => *counter = job.number.max(*counter),
                     _ => {}
                 }
+                if let Some((kind, number)) = Kind::of(record) {
+                    places.record(kind, number, (record.len() + ENTRY) as u64);
+                }
                 each(&change)
             };
             let findings = &mut self.findings;
             let outcome = segment.read(&mut self.folder, path, self.mark, findings, &mut each)?;
             if outcome.end == 0 {
+                self.places.list.pop();
                 self.chores.push(if outcome.damaged { Chore::SetAside(name) } else { Chore::Remove(name) });
                 continue;
+            }
+            if let Some(place) = self.places.list.last_mut() {
+                (place.end, place.damaged) = (outcome.end, outcome.damaged);
             }
             self.tail = (segment.sequence, outcome.end);
             self.batch = outcome.batch.max(self.batch);
             if outcome.len > outcome.end || segment.limit.is_none() {
-                // What a killed server has written need not be on the disk yet.
-                let cut = self.folder.cut(&name, outcome.end);
-                cut.map_err(|error| self.io(&format!("cut off the end of {name}"), &error))?;
+                // A damaged one is set aside as it is.
+                ends.push((name, if outcome.damaged { outcome.len } else { outcome.end }));
             }
         }
-        // The names as well.
-        self.folder.sync().map_err(|error| self.io("sync the directory", &error))
+        Ok(ends)
+    }
+
+    /// Hands what is there to `each`, and changes nothing. Once, and nothing else after it.
+    pub(super) fn look_only(&mut self, each: Each<'_>) -> Result<(), StoreError> {
+        let survey = self.survey.take().unwrap_or_default();
+        self.look(&survey, &mut *each)?;
+        each(&Change::Counter { number: self.counter })
     }
 
     /// True after [`Engine::replay`].
@@ -164,44 +217,106 @@ impl<F: Folder> Engine<F> {
 
     /// Makes a file with room for so many bytes, which the next segment can be written to.
     pub(super) fn make_segment(&mut self, bytes: u64) -> io::Result<Active<F::File>> {
+        // Never twice: what has failed may have left the name.
         let sequence = self.next_segment;
-        let name = format::name(sequence);
-        let mut file = self.folder.create(&name)?;
         self.next_segment += 1;
-        let made = file.allocate(bytes).and_then(|()| file.sync_all()).and_then(|()| self.folder.sync());
-        if let Err(error) = made {
-            drop(file);
-            if self.folder.remove(&name).is_err() {
-                self.chores.push(Chore::Remove(name));
+        let name = format::name(sequence);
+        let made = self.folder.create(&name).and_then(|mut file| {
+            file.allocate(bytes)?;
+            file.sync_all()?;
+            self.folder.sync()?;
+            Ok(file)
+        });
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                // What is left over the next one to open the log finds as well.
+                if self.folder.remove(&name).is_err() && self.chores.len() < MOST_CHORES {
+                    self.chores.push(Chore::Remove(name));
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         Ok(Active { file, sequence, end: 0, bytes })
     }
 
     /// One piece of what can wait; true where there is more.
     pub(super) fn tidy(&mut self) -> Result<bool, StoreError> {
-        if !self.is_read() {
-            return Ok(false);
+        match self.trouble.take() {
+            Some(error) => Err(error),
+            None if !self.is_read() || self.stopped == Stopped::Resting => Ok(false),
+            None => self.piece(),
         }
-        if self.spare.is_none() {
-            self.make_spare().map_err(|error| self.io("make a segment", &error))?;
-            return Ok(true);
+    }
+
+    /// So many bytes were committed: a server that never rests clears away as it goes.
+    pub(super) fn pay(&mut self, bytes: u64) {
+        /// A step reads so many times what was committed for it, and frees half of that at least.
+        const RATE: u64 = 4;
+        /// So much rarer it is tried while it fails.
+        const RESTING: u64 = 256;
+        self.owed += bytes;
+        let price = self.step_bytes() / RATE;
+        if self.stopped == Stopped::Resting {
+            if self.owed < price * RESTING {
+                return;
+            }
+            self.owed = price;
+            self.stopped = Stopped::No;
         }
-        if let Some(chore) = self.chores.last() {
-            let done = match chore {
-                Chore::Cut { sequence, end } => self.folder.cut(&format::name(*sequence), *end),
-                Chore::SetAside(name) => self.folder.rename(name, &format!("{name}{ASIDE}")),
-                Chore::Remove(name) => match self.folder.remove(name) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
-                },
-            };
-            done.map_err(|error| self.io("clear away what is no longer needed", &error))?;
-            self.chores.pop();
-            return Ok(true);
+        while self.owed >= price {
+            self.owed -= price;
+            match self.piece() {
+                Ok(true) => {}
+                Ok(false) => self.owed %= price,
+                Err(error) => {
+                    self.trouble = Some(error);
+                    return;
+                }
+            }
         }
-        Ok(false)
+    }
+
+    fn piece(&mut self) -> Result<bool, StoreError> {
+        let done = match self.spare {
+            Some(_) => self.clear(),
+            None => match self.make_spare() {
+                Ok(()) => Ok(true),
+                // Clearing away makes room.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull && self.clear() == Ok(true) => {
+                    Ok(true)
+                }
+                Err(error) => Err(self.io("make a segment", &error)),
+            },
+        };
+        if done.is_err() && self.stopped == Stopped::No {
+            self.stopped = Stopped::Resting;
+        }
+        done
+    }
+
+    fn clear(&mut self) -> Result<bool, StoreError> {
+        let Some(chore) = self.chores.pop() else { return self.clear_away() };
+        let done = self.chore(&chore);
+        if done.is_err() {
+            self.chores.push(chore);
+        }
+        done.map(|()| true)
+    }
+
+    fn chore(&mut self, chore: &Chore) -> Result<(), StoreError> {
+        match chore {
+            Chore::Cut { sequence, end } => {
+                let name = format::name(*sequence);
+                return self.folder.cut(&name, *end).map_err(|error| self.io(&format!("cut {name}"), &error));
+            }
+            Chore::SetAside(name) => {
+                let set_aside = self.folder.rename(name, &format!("{name}{ASIDE}"));
+                set_aside.map_err(|error| self.io(&format!("set {name} aside"), &error))?;
+            }
+            Chore::Remove(name) => self.remove(name)?,
+        }
+        self.sync_names()
     }
 
     /// Frees what was made ahead of need. Where it fails, the next one to open the log does it.

@@ -18,7 +18,6 @@ pub(super) trait Folder: Send + 'static {
     /// Gives a file another name, in place of whatever had it.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Gives a file one more name.
-    #[allow(dead_code, reason = "the rewriting of segments is to come")]
     fn link(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a name.
     fn remove(&mut self, name: &str) -> io::Result<()>;

@@ -35,13 +35,12 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Who uses the log in a directory: `None` for nobody, else what the file says. Writes nothing.
-    #[allow(dead_code, reason = "verifying is to come")]
-    pub(super) fn holder(path: &Path) -> Option<String> {
-        let mut file = File::open(path.join(NAME)).ok()?;
+    /// Keeps servers away from the log in a directory while it is read. Writes nothing; `None` where no server has been.
+    pub(super) fn share(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Ok(mut file) = File::open(path.join(NAME)) else { return Ok(None) };
         match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
-            _ => None,
+            Err(TryLockError::WouldBlock) => Err(locked(path, holder(&mut file))),
+            _ => Ok(Some(Self { _file: file })),
         }
     }
 }

@@ -7,14 +7,17 @@ mod error;
 mod files;
 mod finding;
 mod format;
+mod jobs;
 mod lock;
+mod places;
+mod rewrite;
 mod scan;
 mod survey;
 mod window;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::disk::Disk;
 use self::engine::Engine;
@@ -57,6 +60,17 @@ impl LogSettings {
     }
 }
 
+/// What a log is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Segments with batches.
+    pub segments: usize,
+    /// Bytes that these have, without room for batches to come.
+    pub bytes: u64,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
+}
+
 /// The log: a store in a directory of the file system.
 ///
 /// A commit is one write and one `fdatasync`. After an error a new segment is begun with the next commit.
@@ -83,6 +97,27 @@ impl Log {
         let lock = Lock::take(path)?;
         let engine = Engine::open(Disk::new(path.clone()), &settings, RandomState::new().hash_one(()))?;
         Ok(Self { engine, _lock: lock })
+    }
+
+    /// Hands what is in the log to `each`, as [`Store::replay`] does, and changes nothing, whatever is found.
+    ///
+    /// # Errors
+    /// As [`Log::open`], and where there is no such directory. Those of `each`.
+    pub fn read(path: &Path, each: Each<'_>) -> Result<Report, StoreError> {
+        LogSettings::at(path).check()?;
+        let metadata = path.metadata().map_err(|error| error::io("read", path, &error))?;
+        if !metadata.is_dir() {
+            return Err(error::io("read", path, &io::ErrorKind::NotADirectory.into()));
+        }
+        let _lock = Lock::share(path)?;
+        let mut engine = Engine::open(Disk::new(path.into()), &LogSettings::at(path), 0)?;
+        engine.look_only(each)?;
+        let places = &engine.places.list;
+        Ok(Report {
+            segments: places.len(),
+            bytes: places.iter().map(|place| place.end).sum(),
+            findings: std::mem::take(&mut engine.findings),
+        })
     }
 
     /// What was found damaged or torn when it was replayed.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::*;
+use super::super::*;
 use crate::store::{Change, StoredJob};
 use crate::types::{Data, Priority};
 

@@ -1,0 +1,125 @@
+//! The Nth operation fails, for every N; the server goes on.
+
+use std::io::ErrorKind;
+
+use super::memory::{Fault, How, Luck, Memory};
+use super::model::{Jobs, Server, open, reopen};
+
+/// How many batches a story has.
+const BATCHES: usize = 40;
+
+/// Tells a story in which operation `at` fails; false where it has fewer operations.
+fn tell(at: u64, how: How, kind: ErrorKind) -> bool {
+    let memory = Memory::default();
+    memory.fail(Some(Fault { at, for_good: false, how, kind }));
+    let mut server = Server::new(7);
+    let mut jobs = Jobs::new();
+    let mut engine = None;
+    let mut failures = 0;
+    for turn in 0..BATCHES {
+        if turn % 13 == 12 {
+            // Killed, or closed.
+            match engine.take() {
+                Some(mut engine) if turn % 26 == 12 => super::super::engine::Engine::close(&mut engine),
+                _ => {}
+            }
+        }
+        if engine.is_none() {
+            let found = reopen(&memory).or_else(|_| {
+                failures += 1;
+                reopen(&memory)
+            });
+            let (opened, found, _) = found.expect("only one operation fails");
+            assert_eq!(found, jobs, "operation {at} ({how:?}) has failed, turn {turn}");
+            engine = Some(opened);
+        }
+        let engine = engine.as_mut().expect("it is open");
+        let mut batch = server.batch(&jobs);
+        while engine.commit(&batch).is_err() {
+            failures += 1;
+            assert!(failures < 3, "only one operation fails");
+            batch = server.again(batch);
+        }
+        jobs = Server::after(&jobs, &batch);
+        for _ in 0..turn % 3 {
+            failures += usize::from(engine.tidy().is_err());
+        }
+    }
+    let hit = memory.operations() >= at;
+    memory.fail(None);
+    // A power failure changes nothing.
+    for seed in 0..2 {
+        let crashed = memory.crash(&mut Luck(at * 2 + seed));
+        let (mut engine, found, counter) = reopen(&crashed).expect("the disk is well again");
+        assert_eq!(found, jobs, "operation {at} ({how:?}) has failed, then the power");
+        assert!(counter >= server.number);
+        assert!(engine.findings.iter().all(|finding| !finding.is_damage()), "{:?}", engine.findings);
+        settle(&mut engine);
+        drop(engine);
+        let (_, found, _) = reopen(&crashed.crash(&mut Luck(seed))).expect("it was well");
+        assert_eq!(found, jobs, "operation {at} ({how:?}) has failed, then the power, then it was tidied");
+    }
+    hit
+}
+
+/// Tidies until there is nothing left.
+fn settle(engine: &mut super::super::engine::Engine<Memory>) {
+    for _ in 0..10_000 {
+        if !engine.tidy().expect("the disk is well") {
+            return;
+        }
+    }
+    panic!("there is always more to tidy");
+}
+
+#[test]
+fn whatever_fails_nothing_acknowledged_is_lost_and_nothing_given_up_comes_back() {
+    for how in [How::Nothing, How::Half, How::All] {
+        let last = (1..).find(|at| !tell(*at, how, ErrorKind::Other)).expect("it has an end");
+        assert!(last > 300, "{last} operations are no story");
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_clears_up() {
+    let memory = Memory::default();
+    let (mut engine, mut jobs, _) = reopen(&memory).expect("an empty disk");
+    let mut server = Server::new(3);
+    for _ in 0..30 {
+        let batch = server.batch(&jobs);
+        engine.commit(&batch).expect("the disk is well");
+        jobs = Server::after(&jobs, &batch);
+    }
+    let full = Fault { at: 0, for_good: true, how: How::Nothing, kind: ErrorKind::StorageFull };
+    memory.fail(Some(full));
+    let batch = server.batch(&jobs);
+    for _ in 0..3 {
+        let text = engine.commit(&batch).expect_err("the disk is full").to_string();
+        assert!(text.contains("memory") && text.contains("The disk is full: make room on it"), "{text}");
+    }
+    memory.fail(None);
+    engine.commit(&batch).expect("there is room again");
+    jobs = Server::after(&jobs, &batch);
+    drop(engine);
+    assert_eq!(reopen(&memory).expect("the disk is well").1, jobs);
+}
+
+#[test]
+fn every_trouble_has_a_sentence_of_its_own() {
+    let memory = Memory::default();
+    let cases = [
+        (ErrorKind::ReadOnlyFilesystem, "The file system is read-only"),
+        (ErrorKind::PermissionDenied, "Let the user that the server runs as own the directory"),
+        (ErrorKind::NotFound, "It has gone"),
+        (ErrorKind::NotADirectory, "A file is in its way"),
+        (ErrorKind::Other, "See the kernel's log about the disk"),
+    ];
+    for (kind, words) in cases {
+        memory.fail(Some(Fault { at: 0, for_good: true, how: How::Nothing, kind }));
+        let text = open(&memory).map(|_| ()).expect_err("it fails").to_string();
+        assert!(
+            text.starts_with("cannot list the files in the log memory: ") && text.contains(words),
+            "{text}"
+        );
+    }
+}
