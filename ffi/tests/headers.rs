@@ -52,6 +52,14 @@ fn every_header_compiles_alone() {
     }
 }
 
+/// Programs that want codes printed by their names ask for it: elsewhere they stay numbers.
+#[test]
+fn the_header_for_streams_compiles() {
+    let source = "#include <libgearman-1.0/ostream.hpp>\n\
+        void print(std::ostream &to, gearman_return_t rc, gearman_status_t status) { to << rc << status; }\n";
+    compile("c++", "c++", "c++17", "streams", source);
+}
+
 #[test]
 fn constants_have_libgearmans_values() {
     let facts = package().join("tests/facts/constants.txt");

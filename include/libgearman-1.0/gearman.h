@@ -49,7 +49,3 @@ typedef void(gearman_task_context_free_fn)(gearman_task_st *task, void *context)
 typedef gearman_return_t(gearman_parse_server_fn)(const char *host, in_port_t port, void *context);
 
 #include <libgearman-1.0/functions.h>
-
-#ifdef __cplusplus
-#include <libgearman-1.0/ostream.hpp>
-#endif
