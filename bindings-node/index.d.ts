@@ -63,6 +63,11 @@ export interface ServerOptions {
   maxQueueBytes?: number
   /** Bytes that the jobs of one function may hold together. Default: as `maxQueueBytes`. */
   maxFunctionBytes?: number
+  /**
+   * Where background jobs are kept, so that they survive the end of the process, `kill -9` included: `'log:FOLDER'`, a log in a folder
+   * of its own. A background job is acknowledged when it is durable. Default `'memory'`: all jobs end with the server.
+   */
+  store?: string
 }
 
 /** The broker in this process, on its own threads. */
@@ -84,7 +89,7 @@ export class Server implements AsyncDisposable {
   ref(): this
   /**
    * Stops it. Without `deadline` at once; with it, when the jobs that run have ended or so many ms have passed. True where
-   * nothing was running any more. Jobs that are queued are lost. Who is connected loses the connection.
+   * nothing was running any more. Jobs that are queued are lost unless `store` keeps them. Who is connected loses the connection.
    */
   stop(options?: { deadline?: number }): Promise<boolean>
   [Symbol.asyncDispose](): Promise<void>

@@ -164,6 +164,8 @@ export interface NativeServerOptions {
   wakeGrace?: number
   maxQueueBytes?: number
   maxFunctionBytes?: number
+  /** An address of a store; `memory` or nothing for none. */
+  store?: string
 }
 
 /** What a submission says beside function and workload; times in milliseconds. */

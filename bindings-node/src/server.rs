@@ -32,6 +32,8 @@ pub struct NativeServerOptions {
     pub wake_grace: Option<f64>,
     pub max_queue_bytes: Option<f64>,
     pub max_function_bytes: Option<f64>,
+    /// An address of a store; `memory` or nothing for none.
+    pub store: Option<String>,
 }
 
 impl NativeServerOptions {
@@ -71,7 +73,7 @@ impl NativeServerOptions {
         if let Some(threads) = self.threads {
             builder = builder.threads(threads as usize);
         }
-        builder.start()
+        builder.store_at(self.store.as_deref().unwrap_or("memory"))?.start()
     }
 }
 

@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname } from 'node:path'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker as Thread } from 'node:worker_threads'
+import { Client, Server, Worker } from 'lineshaft'
 import * as helpers from 'lineshaft/test'
 import { deferred, until } from './helpers.mjs'
 
@@ -207,4 +210,26 @@ test('the runner says what is wrong', async () => {
   await assert.rejects(promisify(execFile)(process.execPath, [program, 'worker', 'x', '--processes', '0']), { code: 2, stderr: /--processes is '0'/ })
   const { stdout } = await promisify(execFile)(process.execPath, [program, '--help'])
   assert.match(stdout, /^usage: lineshaft worker FILE/)
+})
+
+test('a store keeps jobs over the end of the server', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lineshaft-store-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const store = `log:${join(folder, 'queue')}`
+  const first = await Server.start({ store })
+  const client = new Client(first)
+  await client.submit('keep', 'a\0b', { background: true })
+  await client.close()
+  await first.stop()
+
+  const second = await Server.start({ store })
+  assert.equal(second.jobs, 1)
+  const got = deferred()
+  const worker = new Worker(second).function('keep', (job) => got.resolve(job.workload.toString()))
+  await worker.start()
+  assert.equal(await got.promise, 'a\0b')
+  await assert.rejects(Server.start({ store }), { code: 'QUEUE_ERROR' })
+  await worker.stop()
+  await second.stop()
+  await assert.rejects(Server.start({ store: 'nowhere:at-all' }), { code: 'QUEUE_ERROR' })
 })

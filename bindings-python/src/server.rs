@@ -20,7 +20,7 @@ pub(crate) struct Server(Mutex<Option<Ours<Native>>>);
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (listen, threads, compat, exceptions, job_retries, handle_prefix, max_queue_bytes, pid))]
+    #[pyo3(signature = (listen, threads, compat, exceptions, job_retries, handle_prefix, max_queue_bytes, store, pid))]
     #[expect(clippy::too_many_arguments, reason = "named and explained in Python")]
     fn new(
         py: Python<'_>,
@@ -31,6 +31,7 @@ impl Server {
         job_retries: Option<u32>,
         handle_prefix: Option<String>,
         max_queue_bytes: Option<u64>,
+        store: Option<String>,
         pid: u32,
     ) -> PyResult<Self> {
         let defaults = Config::default();
@@ -47,7 +48,8 @@ impl Server {
         for address in listen {
             builder = builder.listen(address.parse::<Address>().or_raise(py)?);
         }
-        let server = py.detach(|| builder.start()).or_raise(py)?;
+        let store = store.as_deref().unwrap_or("memory");
+        let server = py.detach(|| builder.store_at(store)?.start()).or_raise(py)?;
         Ok(Self(Mutex::new(Some(Ours::new(server)))))
     }
 

@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
@@ -366,3 +367,22 @@ def test_usage(script):
     until(program, "'nonsense' is not of the form module:worker")
     program.signal(signal.SIGTERM)
     program.end()
+
+
+def test_a_store_keeps_jobs_over_the_end_of_the_server(tmp_path):
+    store = f"log:{tmp_path / 'queue'}"
+    with Server(store=store) as server, Client(server) as client:
+        handle = client.submit("keep", b"a\0b", background=True).handle
+    with Server(store=store) as server:
+        assert server.jobs == 1
+        got = queue.Queue()
+        worker = Worker(server)
+        worker.add_function("keep", lambda job: got.put((job.handle, job.data)))
+        with worker:
+            assert got.get(timeout=20) == (handle, b"a\0b")
+        with pytest.raises(lineshaft.LineshaftError) as caught:
+            Server(store=store)
+        assert caught.value.code == "QUEUE_ERROR"
+    with pytest.raises(lineshaft.LineshaftError) as caught:
+        Server(store="nowhere:at-all")
+    assert caught.value.code == "QUEUE_ERROR"

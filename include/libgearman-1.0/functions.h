@@ -163,38 +163,6 @@ void gearman_client_do_status(gearman_client_st *_client,
                               uint32_t *denominator);
 
 /*
- Asks how the job with a handle stands: whether the server knows it, whether a worker has it, and what that has reported. What
- is asked for and failed is stored as false and 0.
-
- Where both `is_known` and `is_running` are NULL the answer itself tells: GEARMAN_IN_PROGRESS where a worker has it,
- GEARMAN_JOB_EXISTS where it waits, GEARMAN_SUCCESS where it is unknown.
- */
-GEARMAN_API
-gearman_return_t gearman_client_job_status(gearman_client_st *client,
-                                           const char *job_handle,
-                                           bool *is_known,
-                                           bool *is_running,
-                                           uint32_t *numerator,
-                                           uint32_t *denominator);
-
-/*
- Asks how the job with a unique stands. The length is not used: `unique` ends with a NUL. To be read with
- gearman_status_return() and its kin.
- */
-GEARMAN_API
-gearman_status_t gearman_client_unique_status(gearman_client_st *client,
-                                              const char *unique,
-                                              size_t _unique_length);
-
-/*
- Reports the job with a handle as failed to every server. GEARMAN_JOB_NOT_FOUND where one does not know it, or does not
- let this client end it.
- */
-GEARMAN_API
-gearman_return_t gearman_client_cancel_job(gearman_client_st *client_shell,
-                                           char *job_handle);
-
-/*
  Adds a task for a job and runs all tasks of the client once. The task keeps the result: see gearman_task_return() and
  gearman_task_result(). It belongs to the client.
 
@@ -350,6 +318,38 @@ void gearman_client_set_ssl(gearman_client_st *client,
                             const char *_ca_file,
                             const char *_certificate,
                             const char *_key_file);
+
+/*
+ Asks how the job with a handle stands: whether the server knows it, whether a worker has it, and what that has reported. What
+ is asked for and failed is stored as false and 0.
+
+ Where both `is_known` and `is_running` are NULL the answer itself tells: GEARMAN_IN_PROGRESS where a worker has it,
+ GEARMAN_JOB_EXISTS where it waits, GEARMAN_SUCCESS where it is unknown.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_job_status(gearman_client_st *client,
+                                           const char *job_handle,
+                                           bool *is_known,
+                                           bool *is_running,
+                                           uint32_t *numerator,
+                                           uint32_t *denominator);
+
+/*
+ Asks how the job with a unique stands. The length is not used: `unique` ends with a NUL. To be read with
+ gearman_status_return() and its kin.
+ */
+GEARMAN_API
+gearman_status_t gearman_client_unique_status(gearman_client_st *client,
+                                              const char *unique,
+                                              size_t _unique_length);
+
+/*
+ Reports the job with a handle as failed to every server. GEARMAN_JOB_NOT_FOUND where one does not know it, or does not
+ let this client end it.
+ */
+GEARMAN_API
+gearman_return_t gearman_client_cancel_job(gearman_client_st *client_shell,
+                                           char *job_handle);
 
 /*
  Adds a task for a foreground job, which gearman_client_run_tasks() sends. The workload is copied.

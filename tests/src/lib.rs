@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod crash;
 pub mod fuzz;
 pub mod network;
 pub mod place;
 pub mod program;
+pub mod random;
 pub mod server;
 pub mod servers;
 pub mod soak;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock::{PATIENCE, now, pause, poll};
+use crate::random::Random;
 use crate::server::{Maker, Server};
 use crate::wire::{Peer, kind};
 use rustix::process::Signal;
@@ -217,18 +218,4 @@ fn submit(server: &Server, ledger: &Ledger, mut random: Random) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Numbers that depend on the seed alone (splitmix64).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }

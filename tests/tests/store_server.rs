@@ -24,6 +24,8 @@ struct Papers {
     /// Commits wait while it is set.
     closed: bool,
     failing: bool,
+    /// The commit of this number fails, as they are counted from 1; 0 for none.
+    fail_at: usize,
     patience: Duration,
     /// Commits begun so far, and those that went well.
     begun: usize,
@@ -80,7 +82,7 @@ impl Store for Desk {
         while papers.closed {
             papers = self.0.1.wait(papers).unwrap();
         }
-        if papers.failing {
+        if papers.failing || papers.begun == papers.fail_at {
             return Err(StoreError::new(StoreErrorKind::Io, "the desk is on fire: call somebody"));
         }
         for change in batch.changes() {
@@ -396,6 +398,91 @@ fn a_job_too_large_for_the_store_is_refused_to_its_submitter_alone() -> Result<(
     );
     client.request(kind::SUBMIT_JOB, &[b"f", b"", &large])?;
     client.expect(kind::JOB_CREATED)?;
+    Ok(())
+}
+
+#[test]
+fn what_has_been_cancelled_does_not_come_back() -> Result<()> {
+    let desk = Desk::default();
+    let server = start(&desk);
+    let mut client = connect(&server)?;
+    client.request(kind::SUBMIT_JOB_BG, &[b"f", b"", b"1"])?;
+    client.expect(kind::JOB_CREATED)?;
+    desk.set(|papers| papers.closed = true);
+    client.send(b"cancel job D:1\nversion\n")?;
+    desk.wait(|papers| papers.begun == 3);
+    ensure!(!client.readable(MOMENT)?, "it is not said before it is so");
+    desk.set(|papers| papers.closed = false);
+    ensure!(client.text("")? == "OK\r\n" && desk.numbers().is_empty());
+    ensure!(client.text("")?.starts_with("OK "));
+    ensure!(client.text("cancel job D:1\n")? == "ERR UNKNOWN_JOB\r\n", "nothing to wait for");
+    Ok(())
+}
+
+/// Whatever fails: what was acknowledged is there after a crash, and what has ended for good is not.
+#[test]
+fn one_failure_at_any_commit_loses_nothing() -> Result<()> {
+    // The first commit is the start's own.
+    for failing in 2.. {
+        let desk = Desk::default();
+        let server = start(&desk);
+        desk.set(|papers| papers.fail_at = failing);
+        let (mut client, mut worker) = (connect(&server)?, connect(&server)?);
+        worker.request(kind::CAN_DO, &[b"f"])?;
+        let (mut acknowledged, mut ended, mut refused) = (Vec::new(), Vec::new(), 0);
+        for round in 0..10_u32 {
+            let payload = round.to_string();
+            client.request(kind::SUBMIT_JOB_BG, &[b"f", b"", payload.as_bytes()])?;
+            let answer = client.packet()?;
+            match answer.kind {
+                kind::JOB_CREATED => acknowledged.push(answer.body),
+                kind::ERROR => refused += 1,
+                other => anyhow::bail!("packet {other}"),
+            }
+            if round % 3 == 2 {
+                worker.request(kind::GRAB_JOB, &[])?;
+                let packet = worker.packet()?;
+                if packet.kind == kind::JOB_ASSIGN {
+                    let handle = packet.body.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+                    worker.request(kind::WORK_COMPLETE, &[&handle, b""])?;
+                    ended.push(handle);
+                }
+            }
+        }
+        worker.sync()?;
+        let number = |handle: &Vec<u8>| -> u64 {
+            std::str::from_utf8(&handle[2..]).expect("digits").parse().expect("a number")
+        };
+        if desk.papers().begun < failing {
+            ensure!(failing > 10, "only {failing} commits were made");
+            break;
+        }
+        let kept = desk.numbers();
+        for handle in acknowledged.iter().filter(|handle| !ended.contains(handle)) {
+            ensure!(kept.contains(&number(handle)), "{} is lost at {failing}", handle.escape_ascii());
+        }
+        // The failure has passed: at the server's end everything is as it was told.
+        drop(server);
+        let left: Vec<u64> =
+            acknowledged.iter().filter(|handle| !ended.contains(handle)).map(number).collect();
+        ensure!(desk.numbers() == left, "{:?} for {left:?} at {failing}, {refused} refused", desk.numbers());
+    }
+    Ok(())
+}
+
+#[test]
+fn who_waits_while_the_server_ends_is_not_told_what_is_not_so() -> Result<()> {
+    let desk = Desk::default();
+    desk.set(|papers| papers.patience = Duration::from_secs(600));
+    let server = start(&desk);
+    let client = server.blocking_client();
+    client.job("f", "before").background().send()?;
+    desk.set(|papers| papers.failing = true);
+    let late = std::thread::spawn(move || client.job("f", "late").background().send().map(drop));
+    desk.wait(|papers| papers.begun >= 3);
+    drop(server);
+    ensure!(late.join().expect("no panic").is_err(), "it is not kept, and nobody says so");
+    ensure!(desk.numbers() == [1]);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use lineshaft::store;
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::servers::MemcachedServer;
 use lineshaft_tests::stores::Job;
-use lineshaft_tests::takeover::{Abilities, compare, jobs, served, submit};
+use lineshaft_tests::takeover::{Abilities, Look, compare, jobs, served, submit};
 use rustix::process::Signal;
 
 const KEYS: Abilities = Abilities { times: false, bytes: false, blanks: false };
@@ -30,8 +30,16 @@ fn becomes_ours(servers: &[&MemcachedServer]) -> Result<()> {
     server.stop(Signal::TERM)?;
     servers[0].put("gear_other", Some(b"not gearmand's"))?;
     servers[0].put("other-key", Some(b"not gearmand's"))?;
+    // A look at them changes nothing.
+    let looked = format!("{}?functions=with-dash", address(servers));
     for _ in 0..2 {
-        compare(&mut ours()?, &expected)?;
+        compare(&mut Look(looked.clone()), &expected)?;
+    }
+    for _ in 0..2 {
+        let mut store = ours()?;
+        compare(&mut store, &expected)?;
+        compare(&mut Look(looked.clone()), &expected)?;
+        store.tidy()?;
     }
     for key in ["gear_other", "other-key"] {
         ensure!(servers[0].ask(&format!("get {key}\r\n"), "END")?.len() == 3, "{key} is gone");

@@ -5,7 +5,7 @@ use lineshaft::store::{self, StoreErrorKind};
 use lineshaft_tests::server::{Maker, Server};
 use lineshaft_tests::servers::RedisServer;
 use lineshaft_tests::stores::{Job, fails};
-use lineshaft_tests::takeover::{Abilities, compare, jobs, served, submit};
+use lineshaft_tests::takeover::{Abilities, Look, compare, jobs, served, submit};
 use rustix::process::Signal;
 
 const KEYS: Abilities = Abilities { times: false, bytes: true, blanks: true };
@@ -34,8 +34,15 @@ fn a_queue_of_gearmands_becomes_ours() -> Result<()> {
     }
     cli(&["SET", "_gear_other", "not gearmand's"])?;
     cli(&["LPUSH", "_gear_-a-list", "not gearmand's"])?;
+    // A look at them changes nothing.
+    let keys = cli(&["KEYS", "*"])?;
+    for _ in 0..2 {
+        compare(&mut Look(format!("{address}?functions=with-dash")), &expected)?;
+    }
+    ensure!(cli(&["KEYS", "*"])? == keys, "{}", cli(&["KEYS", "*"])?);
     for _ in 0..2 {
         compare(&mut ours()?, &expected)?;
+        compare(&mut Look(address.clone()), &expected)?;
         ensure!(cli(&["KEYS", "_gear_*"])?.lines().count() == 2, "{}", cli(&["KEYS", "*"])?);
     }
     // gearmand does not start where there are such. Else it finds no key, and what it adds is taken over the next time.
@@ -112,7 +119,8 @@ fn many_are_taken_over_as_one_is() -> Result<()> {
     server.stop(Signal::TERM)?;
     let mut first = store::open(&redis.address())?;
     compare(&mut first, &many)?;
-    fails(store::open(&redis.address()), StoreErrorKind::Locked, &["in use"])
+    fails(store::open(&redis.address()), StoreErrorKind::Locked, &["in use"])?;
+    fails(store::read(&redis.address(), &mut |_| Ok(())), StoreErrorKind::Locked, &["in use"])
 }
 
 #[test]

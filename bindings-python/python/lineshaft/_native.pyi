@@ -33,6 +33,7 @@ class Server:
         job_retries: Optional[int],
         handle_prefix: Optional[str],
         max_queue_bytes: Optional[int],
+        store: Optional[str],
         pid: int,
     ) -> Server: ...
     def addresses(self) -> list[str]: ...

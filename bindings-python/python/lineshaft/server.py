@@ -14,7 +14,7 @@ class Server:
     """A Gearman server in this process: a real broker, which any Gearman client or worker can use.
 
     It runs from the moment it is made until `stop`, the end of its `with` block, or the end of the process. Clients and
-    workers of this process that are given the object itself need no socket. Jobs are kept in memory.
+    workers of this process that are given the object itself need no socket. Jobs are kept in memory unless `store` says otherwise.
 
     Args:
         listen: an address or a list of them: `host:port`, `[::1]:4730`, `unix:/path`. Port 0, as in the default
@@ -25,10 +25,13 @@ class Server:
         job_retries: how often a job may be started before it fails. `None`: without limit.
         handle_prefix: what handles begin with. `None`: `H:lineshaft`.
         max_queue_bytes: bytes that all jobs may hold together. `None`: 4 GiB.
+        store: where background jobs are kept, so that they survive the end of the process, `kill -9` included:
+            `log:FOLDER`, a log in a folder of its own. A background job is acknowledged when it is durable. `None`:
+            in memory, all jobs end with the server.
 
     Raises:
         InvalidArgument: no such address or setting.
-        LineshaftError: `ERRNO`, the address cannot be bound.
+        LineshaftError: `ERRNO`, the address cannot be bound; `QUEUE_ERROR`, the store cannot be used.
     """
 
     def __init__(
@@ -41,13 +44,22 @@ class Server:
         job_retries: Optional[int] = None,
         handle_prefix: Optional[str] = None,
         max_queue_bytes: Optional[int] = None,
+        store: Optional[str] = None,
     ) -> None:
         if compat not in ("2.0", "1.1"):
             raise ValueError(f"compat is '2.0' or '1.1', not {compat!r}")
         addresses = [] if listen is None else [listen] if isinstance(listen, str) else list(listen)
         self._process = os.getpid()
         self._native = _native.Server(
-            addresses, threads, compat, exceptions, job_retries, handle_prefix, max_queue_bytes, self._process
+            addresses,
+            threads,
+            compat,
+            exceptions,
+            job_retries,
+            handle_prefix,
+            max_queue_bytes,
+            store,
+            self._process,
         )
         self._addresses = self._native.addresses()
 

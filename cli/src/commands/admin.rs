@@ -10,10 +10,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use lineshaft::blocking::{Admin as Client, Client as JobClient};
 use lineshaft::client::Options;
-use lineshaft::client::admin::AdminOptions;
+use lineshaft::client::admin::{AdminOptions, StoreRow};
 
 use super::{Connection, lists};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::render::Table;
 use crate::surroundings;
 
@@ -34,6 +34,8 @@ pub(super) enum Admin {
     UniqueJobs(List),
     /// List schedules.
     Schedules(List),
+    /// Print where background jobs are kept, and whether that works.
+    Store(List),
     /// Cancel a queued job, or end a schedule.
     Cancel {
         /// What `submit` has printed.
@@ -98,12 +100,17 @@ pub(super) struct List {
 impl Admin {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         match self {
-            Self::Status(list) => list.print(lists::status),
+            Self::Status(list) => {
+                let done = list.print(lists::status)?;
+                list.warn_of_store()?;
+                Ok(done)
+            }
             Self::PriorityStatus(list) => list.print(lists::priority_status),
             Self::Workers(list) => list.print(lists::workers),
             Self::Jobs(list) => list.print(lists::jobs),
             Self::UniqueJobs(list) => list.print(lists::unique_jobs),
             Self::Schedules(list) => list.print(lists::schedules),
+            Self::Store(list) => list.print(lists::store),
             Self::Cancel { handle, connection } => {
                 order(&connection, |admin| admin.cancel(handle.as_bytes()))
             }
@@ -129,6 +136,16 @@ impl Admin {
 }
 
 impl List {
+    /// Says that background jobs are not safe. gearmand does not tell how its queue does.
+    fn warn_of_store(&self) -> Result<(), Failure> {
+        if let Ok(StoreRow { store, failing: Some(why) }) = client(&self.connection)?.store() {
+            say(format_args!(
+                "lineshaft: the store fails, background jobs are refused or wait: {store}: {why}"
+            ));
+        }
+        Ok(())
+    }
+
     fn print(&self, rows: impl FnOnce(&mut Client) -> lineshaft::Result<Table>) -> Result<ExitCode, Failure> {
         rows(&mut client(&self.connection)?)?.print(self.json, &mut io::stdout().lock())?;
         Ok(Exit::Done.own())

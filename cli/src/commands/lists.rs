@@ -76,6 +76,13 @@ pub(super) fn schedules(admin: &mut Admin) -> Result<Table> {
     Ok(table)
 }
 
+pub(super) fn store(admin: &mut Admin) -> Result<Table> {
+    let mut table = Table::new(&[("store", Left), ("health", Left)]);
+    let row = admin.store()?;
+    table.row([row.store, row.failing.unwrap_or_else(|| "ok".into())]);
+    Ok(table)
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -14,13 +14,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lineshaft::broker::Config;
 use lineshaft::error::ErrorKind;
 use lineshaft::net::Address;
 use lineshaft::server::{Keepalive, Server};
+use lineshaft::store::{Store, StoreErrorKind};
 
 use crate::exit::{Exit, Failure, reason, say};
 use crate::options::choices::Program;
@@ -102,9 +103,8 @@ fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure
     for address in addresses {
         builder = builder.listen(address);
     }
-    let queue = &settings.queue;
-    if let Some(store) = queue.open().map_err(|error| Failure::new(Exit::System, error.to_string()))? {
-        builder = builder.store(store).store_when(queue.when);
+    if let Some(store) = open_store(settings)? {
+        builder = builder.store(store).store_when(settings.queue.when);
     }
     builder.start().map_err(|error| {
         if error.kind() == ErrorKind::QueueError {
@@ -113,6 +113,21 @@ fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure
         let exit = if error.kind() == ErrorKind::InvalidArgument { Exit::Usage } else { Exit::System };
         Failure::new(exit, format!("{error}; choose another address, port or setting"))
     })
+}
+
+/// The store, where there is one. Waits for one that is still in use by a server that is about to end.
+fn open_store(settings: &Settings) -> Result<Option<Box<dyn Store>>, Failure> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    let end = surroundings::instant() + settings.bind_patience;
+    loop {
+        match settings.queue.open() {
+            Ok(store) => return Ok(store),
+            Err(error) if error.kind() == StoreErrorKind::Locked && surroundings::instant() < end => {
+                surroundings::pause(PAUSE);
+            }
+            Err(error) => return Err(Failure::new(Exit::System, error.to_string())),
+        }
+    }
 }
 
 /// What to listen on. Waits for a port that is still in use by a server that is about to end.
@@ -150,16 +165,23 @@ fn wait_until_free(addresses: &[SocketAddr], patience: Duration) {
 
 /// Serves until a signal says that this is enough.
 fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
+    let stopper = server.stopper();
     let mut server = Some(server);
+    let mut draining = None;
     loop {
         match (signals.next(), server.take()) {
             (Wish::Stop, Some(server)) => return server.stop(),
             (Wish::Stop, None) => {
-                // Jobs are being waited for, by a thread that has the server.
+                // Jobs are being waited for, by a thread that has the server, or they are done.
+                stopper.stop();
+                let ended = draining.take().map(JoinHandle::join);
+                if ended.is_some_and(|ended| ended.is_err()) {
+                    tracing::error!("the thread that ended the server has panicked");
+                }
                 settings.sockets().for_each(remove_socket);
                 return;
             }
-            (Wish::Drain, Some(server)) => drain(server, settings.drain_deadline),
+            (Wish::Drain, Some(server)) => draining = drain(server, settings.drain_deadline),
             (Wish::Drain, None) => {}
             // Nothing is to be opened anew: this is the terminal that goes away, and takes with it what runs in it.
             (Wish::Reopen, server)
@@ -176,17 +198,19 @@ fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
 }
 
 /// Waits on a thread of its own, so that a second signal can end the waiting.
-fn drain(server: Server, deadline: Option<Duration>) {
+fn drain(server: Server, deadline: Option<Duration>) -> Option<JoinHandle<()>> {
     let wait = move || {
         if !server.finish(deadline) {
-            tracing::warn!("--drain-deadline has passed; the jobs that are left are dropped");
+            tracing::warn!("there are jobs left; those that are not in a store are dropped");
         }
         signals::stop_self();
     };
-    if let Err(error) = thread::Builder::new().name("lineshaft-drain".into()).spawn(wait) {
+    let thread = thread::Builder::new().name("lineshaft-drain".into()).spawn(wait);
+    let problem = |error: &io::Error| {
         tracing::error!("cannot wait for the jobs: {error}; stopping at once");
         signals::stop_self();
-    }
+    };
+    thread.inspect_err(problem).ok()
 }
 
 fn remove_socket(path: &Path) {

@@ -12,7 +12,12 @@ impl Broker {
         let Some(words) = words(line, self.limits.max_words) else { return out.close(conn) };
         let mut answer = Vec::new();
         self.answer(&words, &mut answer, out);
-        out.send(conn, &Response::Text(&answer));
+        if ["cancel", "drop"].iter().any(|ends| words[0].eq_ignore_ascii_case(ends.as_bytes())) {
+            // What has been said to be gone does not come back after a crash.
+            out.confirm(conn, &Response::Text(&answer));
+        } else {
+            out.send(conn, &Response::Text(&answer));
+        }
     }
 
     fn answer(&mut self, words: &[&[u8]], to: &mut Vec<u8>, out: &mut dyn Outbox) {

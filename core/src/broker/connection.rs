@@ -94,7 +94,7 @@ impl Broker {
         while let Some(job) = self.queue.stop_listening(conn.slot) {
             if self.queue.is_abandoned(job) && self.queue.holder(job).is_none() {
                 self.stats.abandoned += 1;
-                self.queue.remove(job);
+                self.forget(job);
             }
         }
         self.give_back_all(conn.slot, out);

@@ -75,6 +75,9 @@ pub enum Input<'a> {
     Tick,
     /// From now on new jobs are refused and none are handed out; what runs may be finished.
     Drain,
+    /// The server ends: connections will be closed, and it is not their fault. Jobs that come back by that stay as they are, in a
+    /// store as well: it is no attempt that counts.
+    End,
     /// A job is durable whose acknowledgement had to wait for that: see [`Outbox::acknowledge`].
     Stored {
         /// Who waits.
@@ -119,6 +122,12 @@ pub trait Outbox {
     /// has it, or an ERROR in its place, sent. The default sends it at once.
     fn acknowledge(&mut self, to: ConnId, number: u64, response: &Response<'_>) {
         let _ = number;
+        self.send(to, response);
+    }
+
+    /// Says that something has ended: to be sent when all that has been stored so far is durable, as [`Outbox::acknowledge`]; nobody
+    /// comes back for it, and while the store fails it need not wait. The default sends it at once.
+    fn confirm(&mut self, to: ConnId, response: &Response<'_>) {
         self.send(to, response);
     }
 
@@ -176,6 +185,7 @@ pub struct Broker {
     storing: Storing,
     stats: Stats,
     draining: bool,
+    ending: bool,
     /// The time of the last input.
     now: Now,
 }
@@ -203,6 +213,7 @@ impl Broker {
             storing: Storing::default(),
             stats: Stats::default(),
             draining: false,
+            ending: false,
             now: Now::default(),
             config,
         })
@@ -257,6 +268,7 @@ impl Broker {
             Input::Closed { conn } => self.closed(conn, out),
             Input::Tick => self.tick(out),
             Input::Drain => self.draining = true,
+            Input::End => (self.draining, self.ending) = (true, true),
             Input::Stored { conn, number } => self.stored_well(conn, number, out),
             Input::NotStored { conn, number, why } => self.not_stored(conn, number, why, out),
             Input::Storing { failing, refusing } => self.storing.set(failing, refusing),

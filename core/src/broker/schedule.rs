@@ -163,6 +163,7 @@ impl Broker {
         stored: &StoredJob<'_>,
         fields: &[u8],
     ) -> Result<(), String> {
+        self.queue.skip_numbers(number);
         let line = || String::from_utf8_lossy(fields).replace('\0', " ");
         let wrong = |why: String| format!("the schedule '{}' (number {number}) is not used: {why}", line());
         let parsed = Fields::new(fields).ok_or_else(|| wrong("it does not have five fields".into()))?;
@@ -173,7 +174,6 @@ impl Broker {
         let schedule = Schedule { function, unique, workload, fields, cron, next, live, fired, skipped };
         self.schedules.latest = self.schedules.latest.max(self.wall());
         self.schedules.insert(number, schedule);
-        self.queue.skip_numbers(number);
         Ok(())
     }
 
@@ -248,6 +248,7 @@ impl Broker {
         let new = NewJob { function, unique: &unique, priority, background, workload: &data, extra };
         let job = self.queue.add(new, self.now.wall.as_secs());
         schedule.live = self.queue.job(job).number;
+        self.reserve(out);
         self.stats.submitted += 1;
         self.store_job(job, out);
         self.wake(function, out);

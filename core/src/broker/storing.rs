@@ -6,10 +6,13 @@ use crate::error::ErrorKind;
 use crate::protocol::Response;
 use crate::queue::{Extra, NewJob};
 use crate::store::{Change, StoredJob};
-use crate::types::ConnId;
+use crate::types::{ConnId, Priority};
 
 /// How many numbers of jobs are set aside at once. After a crash the next job's number may be so much higher than the last one's.
 const RESERVE: u64 = 1 << 20;
+
+/// The highest number that is believed: beyond it, what a store says is damage. It leaves room for all jobs that can come.
+const MAX_NUMBER: u64 = 1 << 62;
 
 /// What the broker knows of the store that its outputs go to.
 #[derive(Debug)]
@@ -58,12 +61,15 @@ impl Broker {
     /// # Errors
     /// A sentence about what could not be taken over: a schedule whose line this version cannot read. It stays in the store.
     pub fn restore(&mut self, change: &Change<'_>) -> Result<(), String> {
+        if change.number() > MAX_NUMBER {
+            return Err(format!("the number {} of a job cannot be; it is not used", change.number()));
+        }
         match change {
-            Change::Add(job) if self.queue.find(job.number).is_some() => {}
+            Change::Add(job) if self.knows(job.number) => {}
             Change::Add(job) => return self.restore_one(job),
             Change::End { number } => {
                 if let Some(job) = self.queue.find(*number) {
-                    self.queue.remove(job);
+                    self.forget(job);
                 } else {
                     self.schedules.remove(*number);
                 }
@@ -73,12 +79,22 @@ impl Broker {
                     self.queue.job_mut(job).returns = *returns;
                 }
             }
-            Change::Counter { number } => {
-                self.storing.reserved = *number;
-                self.queue.skip_numbers(*number);
-            }
+            // The last one counts.
+            Change::Counter { number } => self.storing.reserved = *number,
         }
         Ok(())
+    }
+
+    /// All that the store has, has been taken over: has the first numbers set aside, behind all that may have been used.
+    pub fn restored(&mut self, out: &mut dyn Outbox) {
+        self.queue.skip_numbers(self.storing.reserved);
+        self.storing.reserved = 0;
+        self.reserve(out);
+    }
+
+    /// A job or schedule of this number is there.
+    pub(crate) fn knows(&self, number: u64) -> bool {
+        self.queue.find(number).is_some() || self.schedules.find(number).is_some()
     }
 
     fn restore_one(&mut self, job: &StoredJob<'_>) -> Result<(), String> {
@@ -90,6 +106,8 @@ impl Broker {
         let reducer = job.reducer.map(Into::into);
         let special = due > 0 || reducer.is_some() || schedule > 0;
         let extra = special.then(|| Box::new(Extra { due, reducer, schedule, turn: 0 }));
+        // As with those that are submitted: nothing in the queue expects another priority.
+        let priority = if due > 0 { Priority::Normal } else { priority };
         let workload = &job.workload;
         let new = NewJob { function, unique, priority, background: true, workload, extra };
         let wall = self.wall();
@@ -104,9 +122,8 @@ impl Broker {
         self.now = now;
     }
 
-    /// Has the store set numbers aside where few are left: to be called once before the first input, so that no number is given that
-    /// has not been set aside durably. From then on the broker does it by itself.
-    pub fn reserve(&mut self, out: &mut dyn Outbox) {
+    /// Has the store set numbers aside where few are left.
+    pub(super) fn reserve(&mut self, out: &mut dyn Outbox) {
         let last = self.queue.last_number();
         if last + RESERVE / 2 >= self.storing.reserved {
             self.storing.reserved = last + RESERVE;
@@ -133,9 +150,13 @@ impl Broker {
         Ok(())
     }
 
+    /// A job that began in the foreground can be kept.
+    pub(super) fn check_storing_of(&self, job: u32) -> Result<(), (ErrorKind, String)> {
+        self.check_storing(self.stored(job).len())
+    }
+
     /// Has a job stored.
-    pub(super) fn store_job(&mut self, job: u32, out: &mut dyn Outbox) {
-        self.reserve(out);
+    pub(super) fn store_job(&self, job: u32, out: &mut dyn Outbox) {
         out.store(Change::Add(self.stored(job)));
     }
 
@@ -162,7 +183,7 @@ impl Broker {
             function: &self.queue.functions.get(schedule.function).name,
             unique: &schedule.unique,
             reducer: None,
-            priority: crate::types::Priority::Normal,
+            priority: Priority::Normal,
             due: 0,
             returns: 0,
             schedule: 0,
@@ -201,7 +222,7 @@ impl Broker {
         if let Some(job) = self.queue.find(number) {
             self.queue.job_mut(job).background = false;
             if self.queue.is_abandoned(job) && self.queue.holder(job).is_none() {
-                self.queue.remove(job);
+                self.forget(job);
             }
         } else {
             self.schedules.remove(number);

@@ -43,12 +43,14 @@ impl Broker {
             self.check_storing(names + workload.len())?;
         }
         if let Some(job) = self.queue.find_same(function_id, unique, workload) {
-            self.stats.coalesced += 1;
             if !background {
                 self.queue.listen(job, conn.slot);
-            } else if !std::mem::replace(&mut self.queue.job_mut(job).background, true) {
+            } else if !self.queue.job(job).background {
+                self.check_storing_of(job)?;
+                self.queue.job_mut(job).background = true;
                 self.store_job(job, out);
             }
+            self.stats.coalesced += 1;
             self.created(conn, job, background, out);
             return Ok(());
         }
@@ -68,6 +70,7 @@ impl Broker {
         });
         let new = NewJob { function: function_id, unique, priority, background, workload, extra };
         let job = self.queue.add(new, self.wall());
+        self.reserve(out);
         self.stats.submitted += 1;
         if !background {
             self.queue.listen(job, conn.slot);

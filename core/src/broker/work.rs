@@ -73,6 +73,9 @@ impl Broker {
             self.stats.abandoned += 1;
             return self.end(job, out);
         }
+        if self.ending {
+            return self.queue.put_back(job, self.wall());
+        }
         let attempts = u32::from(self.queue.job(job).returns) + 1;
         if self.config.job_retries.is_some_and(|allowed| attempts >= allowed.min(u16::MAX.into())) {
             self.stats.dropped += 1;
@@ -104,7 +107,13 @@ impl Broker {
         if self.queue.job(job).background {
             out.store(Change::End { number });
         }
-        if let Some(schedule) = self.queue.job(job).extra.as_ref().map(|extra| extra.schedule) {
+        self.forget(job);
+    }
+
+    /// Removes a job that no store has, or that is no longer there.
+    pub(super) fn forget(&mut self, job: u32) {
+        let Job { number, ref extra, .. } = *self.queue.job(job);
+        if let Some(schedule) = extra.as_ref().map(|extra| extra.schedule) {
             self.schedules.ended(schedule, number);
         }
         self.queue.remove(job);

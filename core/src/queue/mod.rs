@@ -308,6 +308,13 @@ impl Queue {
         self.enqueue(id, wall);
     }
 
+    /// As [`Queue::give_back`], but it does not count.
+    pub(crate) fn put_back(&mut self, id: u32, wall: u64) {
+        let returns = self.jobs[id].returns;
+        self.give_back(id, wall);
+        self.jobs[id].returns = returns;
+    }
+
     /// Ends a job, wherever it is.
     pub(crate) fn remove(&mut self, id: u32) -> Option<Job> {
         match self.jobs[id].place {

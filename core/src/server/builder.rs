@@ -154,6 +154,17 @@ impl Builder {
         self
     }
 
+    /// The same by the store's address: `log:FOLDER`, and what else [`store::open`](crate::store::open) knows; `memory` is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::QueueError`] where there is no such store, or it cannot be opened.
+    pub fn store_at(self, address: &str) -> Result<Self> {
+        if address == "memory" {
+            return Ok(self);
+        }
+        Ok(self.store(crate::store::open(address)?))
+    }
+
     /// When jobs are stored. Default [`StoreWhen::Submitted`].
     #[must_use]
     pub const fn store_when(mut self, when: StoreWhen) -> Self {
@@ -182,8 +193,11 @@ impl Builder {
                 (Some(Journal::new(self.store_when, restored)), Some(store))
             }
         };
+        // Restored jobs and schedules have their times, though nobody has connected yet.
+        let mut state = State::new(broker, journal);
+        state.armed = state.broker.next_wakeup();
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(broker, journal)),
+            state: Mutex::new(state),
             clock,
             stirred: Condvar::new(),
             rearm: tokio::sync::Notify::new(),
@@ -258,7 +272,7 @@ fn restore(broker: &mut Broker, store: &mut Box<dyn Store>, now: Now) -> Result<
     })?;
     let restored = broker.last_number();
     let mut first = First(Batch::new());
-    broker.reserve(&mut first);
+    broker.restored(&mut first);
     store.commit(&first.0)?;
     Ok(restored)
 }

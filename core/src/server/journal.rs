@@ -36,6 +36,8 @@ pub(super) struct Journal {
     restored: u64,
     /// The store's thread waits to be told that there is something.
     pub(super) asleep: bool,
+    /// The store has failed for too long: nobody waits for it.
+    pub(super) refusing: bool,
     /// There is no server any more: what gathers is the last batch.
     pub(super) ending: bool,
 }
@@ -51,6 +53,7 @@ impl Journal {
             when,
             restored,
             asleep: false,
+            refusing: false,
             ending: false,
         }
     }
@@ -95,12 +98,33 @@ impl Journal {
 
     /// Notes that an answer is owed; `false` where it may be given at once.
     pub(super) fn owes(&mut self, held: &mut Held, to: ConnId, number: u64) -> bool {
-        let Some(batch) = self.batch_of(number) else { return false };
+        let batch = self.batch_of(number);
+        batch.is_some_and(|batch| self.hold(held, to, batch, Item::Answer(number)))
+    }
+
+    /// Notes that what `held` is sent next waits for all changes so far; `false` where these are durable.
+    pub(super) fn confirms(&mut self, held: &mut Held, to: ConnId) -> bool {
+        if !self.gathering.is_empty() {
+            self.hold(held, to, self.number, Item::Sent(Box::default()))
+        } else {
+            self.flying.is_some() && self.hold(held, to, self.number - 1, Item::Sent(Box::default()))
+        }
+    }
+
+    fn hold(&mut self, held: &mut Held, to: ConnId, batch: u64, item: Item) -> bool {
+        if self.refusing {
+            return false;
+        }
         let last = held.items.back().map_or(0, |(batch, _)| *batch);
         if batch > last {
-            self.waiters.push_back((batch, to));
+            // In the order of the batches: what flies comes before what gathers.
+            if batch < self.number {
+                self.waiters.push_front((batch, to));
+            } else {
+                self.waiters.push_back((batch, to));
+            }
         }
-        held.items.push_back((batch.max(last), Item::Answer(number)));
+        held.items.push_back((batch.max(last), item));
         true
     }
 

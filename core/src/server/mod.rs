@@ -118,6 +118,11 @@ impl Server {
         self.wait(Goal::NoJobs, deadline)
     }
 
+    /// Something that ends the waiting of [`Server::shutdown`] and [`Server::finish`], from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.shared.clone())
+    }
+
     /// Stops at once: what has been answered is sent, the rest is closed. When it returns no thread, task or descriptor of the
     /// server is left.
     pub fn stop(self) {
@@ -137,6 +142,9 @@ impl Server {
         let until = limit.and_then(|limit| self.shared.clock.after(limit));
         let mut state = self.shared.state.lock();
         while !goal.is_reached(&state) {
+            if state.hurried && goal != Goal::NoSockets {
+                return false;
+            }
             state.goal = Some(goal);
             match until {
                 None => self.shared.reached.wait(&mut state),
@@ -148,6 +156,18 @@ impl Server {
             }
         }
         true
+    }
+}
+
+/// Ends the waiting of a server that is being stopped.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<Shared>);
+
+impl Stopper {
+    /// Ends the waiting now, or as soon as it begins: what runs is not waited for any more.
+    pub fn stop(&self) {
+        self.0.state.lock().hurried = true;
+        self.0.reached.notify_all();
     }
 }
 
@@ -171,6 +191,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // What workers have is not to count as an attempt because we go.
+        self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::End));
         let wakers = {
             let mut state = self.shared.state.lock();
             state.stopped = true;

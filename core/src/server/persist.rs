@@ -2,11 +2,13 @@
 //! have waited for it.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::{Due, Journal};
-use super::state::{Shared, Tools, Turn};
+use super::log::Repeats;
+use super::state::{Shared, State, Tools, Turn};
 use crate::broker::Input;
 use crate::store::{Batch, Store, StoreError};
 
@@ -15,6 +17,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 /// How often a store that goes on failing is mentioned in the log.
 const SAY: Duration = Duration::from_secs(60);
+
+/// How long the server's end waits for a store that fails, before what is not stored is given up.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// So many batches without a pause, and one step of tidying is done between two of them.
+const TIDY_AFTER: u32 = 64;
 
 /// Answers given while the lock is held; then others have their turn.
 const ANSWERS: usize = 1024;
@@ -29,6 +37,15 @@ struct Outage {
     pause: Duration,
     /// When the log mentions it again.
     say: Duration,
+    /// When the server's end gives up, once it has begun.
+    last: Option<Duration>,
+}
+
+impl Outage {
+    /// The server ends, and has waited long enough for the store.
+    fn is_last(&mut self, now: Duration) -> bool {
+        now >= *self.last.get_or_insert(now.saturating_add(LAST_WAIT))
+    }
 }
 
 /// The store and what its thread needs.
@@ -36,15 +53,30 @@ pub(super) struct Persist {
     shared: Arc<Shared>,
     store: Box<dyn Store>,
     tools: Tools,
+    /// Batches since the last step of tidying.
+    untidy: u32,
+    /// Complaints about tidying.
+    complaints: Repeats,
 }
 
 impl Persist {
     pub(super) fn new(shared: Arc<Shared>, store: Box<dyn Store>) -> Self {
-        Self { shared, store, tools: Tools::default() }
+        Self { shared, store, tools: Tools::default(), untidy: 0, complaints: Repeats::default() }
     }
 
     /// Works until the server has ended and all is durable that can be.
     pub(super) fn run(mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            let name = self.store.describe();
+            let why = "the store has stopped by a fault in this program: restart the server, and report what stands in its log";
+            tracing::error!(target: "lineshaft", "{name}: {why}");
+            self.refuse(Arc::default(), why);
+            // Nobody is left to store anything: nothing is to gather.
+            self.shared.state.lock().journal = None;
+        }
+    }
+
+    fn work(&mut self) {
         let mut spare = Batch::new();
         while let Some((number, batch)) = self.wait(spare) {
             spare = self.make_durable(number, batch);
@@ -56,6 +88,10 @@ impl Persist {
     /// step at a time.
     fn wait(&mut self, spare: Batch) -> Option<(u64, Arc<Batch>)> {
         let (heartbeat, mut more) = (self.store.heartbeat(), true);
+        self.untidy += 1;
+        if self.untidy >= TIDY_AFTER {
+            self.tidy();
+        }
         loop {
             {
                 let mut state = self.shared.state.lock();
@@ -80,8 +116,11 @@ impl Persist {
     }
 
     fn tidy(&mut self) -> bool {
+        self.untidy = 0;
         self.store.tidy().unwrap_or_else(|error| {
-            tracing::warn!(target: "lineshaft", "{error}");
+            if let Some(more) = self.complaints.next(self.shared.clock.now().mono) {
+                tracing::warn!(target: "lineshaft", "{error}{more}");
+            }
             false
         })
     }
@@ -96,15 +135,16 @@ impl Persist {
                 outage.told = true;
                 batch = self.refuse(batch, &error.to_string());
             }
-            if self.is_ending() {
-                let left = batch.len();
-                let name = self.store.describe();
+            if self.is_ending() && outage.is_last(self.shared.clock.now().mono) {
+                // Callers of the same process may still be there to be told.
+                let batch = self.refuse(batch, &error.to_string());
+                let (left, name) = (batch.len(), self.store.describe());
                 tracing::error!(target: "lineshaft", "{name}: {left} changes are not stored: jobs that have ended since it failed will run again");
-                break;
+                return Arc::into_inner(batch).unwrap_or_default();
             }
             self.pause(outage);
         }
-        if outage.is_some() && !self.is_ending() {
+        if outage.is_some() {
             tracing::info!(target: "lineshaft", "{}: well again", self.store.describe());
             self.set_failing(None, false);
         }
@@ -123,7 +163,10 @@ impl Persist {
     }
 
     fn set_failing(&mut self, why: Option<&str>, refusing: bool) {
-        self.turn(|turn| turn.input(Input::Storing { failing: why, refusing }));
+        self.turn(|turn| {
+            turn.input(Input::Storing { failing: why, refusing });
+            turn.journal(|journal| journal.refusing = refusing);
+        });
     }
 
     fn is_ending(&self) -> bool {
@@ -134,7 +177,8 @@ impl Persist {
     fn note<'a>(&mut self, outage: &'a mut Option<Outage>, error: &StoreError) -> &'a mut Outage {
         let now = self.shared.clock.now().mono;
         let over = now.saturating_add(self.store.patience());
-        let outage = outage.get_or_insert(Outage { over, told: false, pause: PAUSES.0, say: now });
+        let outage =
+            outage.get_or_insert(Outage { over, told: false, pause: PAUSES.0, say: now, last: None });
         if now >= outage.say {
             outage.say = now + SAY;
             tracing::error!(target: "lineshaft", "{error}");
@@ -146,11 +190,16 @@ impl Persist {
     /// Waits before the next attempt. What gathers meanwhile is left to gather; the server's end is not waited out.
     fn pause(&self, outage: &mut Outage) {
         let left = outage.over.saturating_sub(self.shared.clock.now().mono);
-        let pause = if outage.told { outage.pause } else { outage.pause.min(left) };
+        let pause = match (outage.last, outage.told) {
+            (Some(_), _) => PAUSES.0,
+            (None, true) => outage.pause,
+            (None, false) => outage.pause.min(left),
+        };
         outage.pause = (outage.pause * 2).min(PAUSES.1);
         let Some(until) = self.shared.clock.after(pause) else { return };
         let mut state = self.shared.state.lock();
-        while state.journal.as_ref().is_some_and(|journal| !journal.ending) {
+        let ends = |journal: &Journal| journal.ending && outage.last.is_none();
+        while !state.journal.as_ref().is_some_and(ends) {
             if self.shared.stirred.wait_until(&mut state, until).timed_out() {
                 return;
             }
@@ -160,16 +209,16 @@ impl Persist {
     /// Everybody who waits gets an ERROR, and so do from now on all who submit in the background. What ends meanwhile gathers, to
     /// be stored when the store is well again.
     fn refuse(&mut self, batch: Arc<Batch>, why: &str) -> Arc<Batch> {
-        self.turn(|turn| {
-            turn.input(Input::Storing { failing: Some(why), refusing: true });
-            turn.journal(Journal::landed);
-        });
+        self.set_failing(Some(why), true);
+        self.turn(|turn| turn.journal(Journal::landed));
         let mut batch = Arc::into_inner(batch).unwrap_or_default();
         let mut given_up = BTreeSet::new();
         while self.turn(|turn| {
-            turn.settle(u64::MAX, ANSWERS, &mut |(journal, number)| {
+            turn.settle(u64::MAX, ANSWERS, &mut |(state, number)| {
                 // Several may wait for the same job. One that has ended meanwhile needs no store.
-                let unstored = given_up.contains(&number) || journal.give_up(&mut batch, number);
+                let journal = state.journal.as_mut().filter(|_| state.broker.knows(number));
+                let unstored = given_up.contains(&number)
+                    || journal.is_some_and(|journal| journal.give_up(&mut batch, number));
                 unstored.then(|| {
                     given_up.insert(number);
                     why
@@ -193,7 +242,7 @@ impl Turn<'_> {
         &mut self,
         upto: u64,
         limit: usize,
-        refused: &mut dyn FnMut((&mut Journal, u64)) -> Option<&'a str>,
+        refused: &mut dyn FnMut((&mut State, u64)) -> Option<&'a str>,
     ) -> bool {
         self.settling = true;
         let mut count = 0;
@@ -210,8 +259,7 @@ impl Turn<'_> {
                 match due {
                     Due::Sent(mut sent) => self.append(conn, &mut sent),
                     Due::Answer(number) => {
-                        let Some(journal) = &mut self.state.journal else { return false };
-                        let input = match refused((journal, number)) {
+                        let input = match refused((self.state, number)) {
                             None => Input::Stored { conn, number },
                             Some(why) => Input::NotStored { conn, number, why },
                         };

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) armed: Option<Duration>,
     /// Nobody new is let in.
     pub(super) not_listening: bool,
+    /// Jobs are not waited for.
+    pub(super) hurried: bool,
     /// Everything is being closed.
     pub(super) stopped: bool,
 }
@@ -100,7 +102,7 @@ const SLOW: usize = 256 << 10;
 impl Conn {
     /// More is to be sent than has been taken, or what has been taken counts as backlog until all is sent.
     pub(super) fn is_unsettled(&self) -> bool {
-        !self.out.is_empty() || self.backlog > 0
+        !self.out.is_empty() || self.taken > 0
     }
 
     /// Counts what is unread, after that has changed.
@@ -166,6 +168,7 @@ impl State {
             goal: None,
             armed: None,
             not_listening: false,
+            hurried: false,
             stopped: false,
         }
     }
@@ -425,6 +428,15 @@ impl Outbox for Delivery<'_> {
         if !waits {
             self.send(to, response);
         }
+    }
+
+    fn confirm(&mut self, to: ConnId, response: &Response<'_>) {
+        let conn = self.slots[to.slot as usize].conn.as_mut();
+        if let (Some(journal), Some(conn)) = (&mut self.journal, conn) {
+            // What is sent to a connection that holds something stands in line behind it.
+            journal.confirms(&mut conn.held, to);
+        }
+        self.send(to, response);
     }
 
     fn close(&mut self, to: ConnId) {

@@ -56,6 +56,10 @@ const READ: &[(&str, Read)] = &[
     ("mysql", super::mysql::read),
     #[cfg(feature = "sqlite")]
     ("sqlite", super::Sqlite::read_address),
+    #[cfg(feature = "redis")]
+    ("redis", super::Redis::read_address),
+    #[cfg(feature = "memcached")]
+    ("memcached", super::Memcached::read_address),
     #[cfg(feature = "tokyocabinet")]
     ("tokyocabinet", super::TokyoCabinet::read_address),
 ];

@@ -15,6 +15,10 @@ pub struct Batch {
     adds: Vec<(u64, usize)>,
     /// Those whose number is below one that came before it: jobs that began in the foreground.
     strays: BTreeMap<u64, usize>,
+    /// The entries that say how often a job has been given back: the last one for each.
+    returned: BTreeMap<u64, usize>,
+    /// The ends of jobs that were given up.
+    given_up: BTreeMap<u64, usize>,
     live: usize,
     /// Bytes of entries that are not live.
     dead: usize,
@@ -50,6 +54,8 @@ impl Batch {
             bytes: Vec::new(),
             adds: Vec::new(),
             strays: BTreeMap::new(),
+            returned: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             live: 0,
             dead: 0,
         }
@@ -71,10 +77,20 @@ impl Batch {
             Change::End { number } if self.take_back(*number) => return,
             Change::Add(job) => {
                 let (number, entry) = (job.number, self.entries.len());
+                // It is wanted again: what the store may have of it is this job.
+                if let Some(end) = self.given_up.remove(&number) {
+                    self.kill(end);
+                }
                 if self.adds.last().is_none_or(|(last, _)| *last < number) {
                     self.adds.push((number, entry));
                 } else {
                     self.strays.insert(number, entry);
+                }
+            }
+            Change::Returned { number, .. } => {
+                let entry = self.entries.len();
+                if let Some(before) = self.returned.insert(*number, entry) {
+                    self.kill(before);
                 }
             }
             _ => {}
@@ -92,20 +108,25 @@ impl Batch {
     /// The entry of a job that was added here and has not ended.
     fn added(&self, number: u64) -> Option<usize> {
         let place = self.adds.binary_search_by_key(&number, |(number, _)| *number);
-        let entry = match place {
-            Ok(place) => self.adds[place].1,
-            Err(_) => *self.strays.get(&number)?,
-        };
-        self.entries[entry].live.then_some(entry)
+        let first = place.ok().map(|place| self.adds[place].1);
+        let entries = [first, self.strays.get(&number).copied()];
+        entries.into_iter().flatten().find(|entry| self.entries[*entry].live)
     }
 
-    fn take_back(&mut self, number: u64) -> bool {
-        let Some(entry) = self.added(number) else { return false };
+    fn kill(&mut self, entry: usize) {
         let entry = &mut self.entries[entry];
         entry.live = false;
         entry.workload = None;
         self.live -= 1;
         self.dead += entry.len;
+    }
+
+    fn take_back(&mut self, number: u64) -> bool {
+        let Some(entry) = self.added(number) else { return false };
+        self.kill(entry);
+        if let Some(returned) = self.returned.remove(&number) {
+            self.kill(returned);
+        }
         if self.dead > Self::COMPACT_FROM && self.dead > self.bytes.len() / 2 {
             self.compact();
         }
@@ -114,7 +135,11 @@ impl Batch {
 
     fn compact(&mut self) {
         let old = std::mem::take(self);
-        for change in old.changes() {
+        for (place, entry) in old.entries.iter().enumerate().filter(|(_, entry)| entry.live) {
+            let Some(change) = old.change(entry) else { continue };
+            if old.given_up.get(&change.number()) == Some(&place) {
+                self.given_up.insert(change.number(), self.entries.len());
+            }
             self.push(&change);
         }
     }
@@ -128,6 +153,7 @@ impl Batch {
     pub fn give_up(&mut self, number: u64) -> bool {
         let added = self.take_back(number);
         if added {
+            self.given_up.insert(number, self.entries.len());
             self.append(&Change::End { number });
         }
         added
@@ -135,11 +161,13 @@ impl Batch {
 
     /// The changes, in order.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.entries.iter().filter(|entry| entry.live).filter_map(|entry| {
-            // What `encode` has made can be decoded.
-            Change::decode_parts(&self.bytes[entry.start..entry.start + entry.len], entry.workload.as_ref())
-                .ok()
-        })
+        self.entries.iter().filter(|entry| entry.live).filter_map(|entry| self.change(entry))
+    }
+
+    fn change(&self, entry: &Entry) -> Option<Change<'_>> {
+        let head = &self.bytes[entry.start..entry.start + entry.len];
+        // What `encode` has made can be decoded.
+        Change::decode_parts(head, entry.workload.as_ref()).ok()
     }
 
     /// The changes as bytes, in order.
@@ -152,7 +180,7 @@ impl Batch {
 
     /// Forgets all changes; memory for the next ones is kept within a bound.
     pub fn clear(&mut self) {
-        let Self { entries, bytes, adds, strays, live, dead } = self;
+        let Self { entries, bytes, adds, strays, returned, given_up, live, dead } = self;
         entries.clear();
         entries.shrink_to(Self::KEPT / size_of::<Entry>());
         bytes.clear();
@@ -160,6 +188,8 @@ impl Batch {
         adds.clear();
         adds.shrink_to(Self::KEPT / size_of::<(u64, usize)>());
         strays.clear();
+        returned.clear();
+        given_up.clear();
         (*live, *dead) = (0, 0);
     }
 }
@@ -213,6 +243,33 @@ mod tests {
         batch.push(&add(2, b"x"));
         assert!(batch.give_up(1) && !batch.give_up(1) && !batch.give_up(7));
         assert_eq!(numbers(&batch), [(2, true), (1, false)]);
+    }
+
+    #[test]
+    fn a_job_that_is_given_up_and_wanted_again_is_there() {
+        let mut batch = Batch::new();
+        batch.push(&add(1, b"x"));
+        batch.push(&add(2, b"x"));
+        assert!(batch.give_up(1));
+        batch.push(&add(1, b"x"));
+        assert!(batch.adds(1));
+        assert_eq!(numbers(&batch), [(2, true), (1, true)], "no end that a store might do last");
+        batch.push(&Change::End { number: 1 });
+        assert_eq!(numbers(&batch), [(2, true)]);
+    }
+
+    #[test]
+    fn of_what_is_said_again_and_again_the_last_is_kept() {
+        let mut batch = Batch::new();
+        batch.push(&add(2, b"x"));
+        for returns in 1..1000 {
+            batch.push(&Change::Returned { number: 1, returns });
+            batch.push(&Change::Returned { number: 2, returns });
+        }
+        assert_eq!(batch.len(), 3);
+        assert_eq!(batch.changes().last(), Some(Change::Returned { number: 2, returns: 999 }));
+        batch.push(&Change::End { number: 2 });
+        assert_eq!(batch.len(), 1, "nothing is left of a job that ended where it began");
     }
 
     #[test]

@@ -121,14 +121,23 @@ fn times_and_schedules_go_on() {
     );
     // The schedule's job is queued; a restart neither loses it nor makes another.
     let mut story = story.restarted();
-    assert!(story.admin("show jobs").contains("T:1048578"), "the number behind those set aside");
-    story.run(
+    let made = "T:1048578";
+    assert!(story.admin("show jobs").contains(made), "the number behind those set aside");
+    story.run(&format!(
         "w> CAN_DO g
          w> GRAB_JOB
-         w< JOB_ASSIGN T:1048578 g tick
+         w< JOB_ASSIGN {made} g tick
          w> GRAB_JOB
          w< NO_JOB
-         w> WORK_COMPLETE T:1048578",
+         w> WORK_COMPLETE {made}"
+    ));
+    // It has ended: after a restart that reads of its beginning and its end, the next one is made.
+    let mut story = story.restarted_from_history();
+    story.run(
+        "w> CAN_DO g
+         w> PRE_SLEEP
+         +3600s
+         w< NOOP",
     );
     assert_eq!(story.admin("cancel job T:2"), "OK\\r\\n");
     let mut story = story.restarted();
@@ -152,4 +161,61 @@ fn a_schedule_that_cannot_be_read_is_said_and_not_used() {
     };
     let why = story.broker.restore(&Change::Add(schedule)).unwrap_err();
     assert!(why.starts_with("the schedule 'every full moon  ' (number 3) is not used: "), "{why}");
+}
+
+#[test]
+fn the_servers_end_is_no_attempt_that_counts() {
+    let mut story = Story::with(|config| config.job_retries = Some(1));
+    story.run(
+        "c> SUBMIT_JOB_BG f '' x
+         c< JOB_CREATED T:1
+         w> CAN_DO f
+         w> GRAB_JOB
+         w< JOB_ASSIGN T:1 f x
+         v> CAN_DO f
+         v> ALL_YOURS
+         v> PRE_SLEEP
+         end
+         w close",
+    );
+    let mut story = story.restarted();
+    story.run("w> CAN_DO f\n w> GRAB_JOB\n w< JOB_ASSIGN T:1 f x");
+}
+
+#[test]
+fn an_urgent_job_with_a_time_is_as_any_other_with_a_time() {
+    let mut story = Story::new();
+    let job = StoredJob {
+        number: 3,
+        function: b"f",
+        unique: b"",
+        reducer: None,
+        priority: Priority::High,
+        due: crate::story::NOON + 10,
+        returns: 0,
+        schedule: 0,
+        cron: None,
+        workload: Data::Borrowed(b"x"),
+    };
+    story.broker.advance_to(story.now);
+    story.broker.restore(&Change::Add(job)).unwrap();
+    story.broker.restored(&mut crate::story::Sent::default());
+    story.broker.check();
+    story.checked = false;
+    story.run("w> CAN_DO f\n w> PRE_SLEEP\n +10s\n w< NOOP\n w> GRAB_JOB\n w< JOB_ASSIGN T:3 f x");
+    story.broker.check();
+}
+
+#[test]
+fn numbers_of_foreground_jobs_are_set_aside_too() {
+    let mut story = Story::new();
+    story.run("c> SUBMIT_JOB f '' x\n c< JOB_CREATED T:1\n c close");
+    let mut story = story.restarted();
+    story.run("c> SUBMIT_JOB f '' x\n c< JOB_CREATED T:1048578");
+}
+
+#[test]
+fn numbers_that_cannot_be_are_not_believed() {
+    let mut story = Story::new();
+    assert!(story.broker.restore(&Change::Counter { number: u64::MAX }).unwrap_err().contains("cannot be"));
 }

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use lineshaft::broker::Broker;
 use lineshaft::store::Change;
 
+use crate::story::Sent;
+
 /// Records by number.
 #[derive(Clone, Default)]
 pub(crate) struct Shelf {
     kept: BTreeMap<u64, Vec<u8>>,
     counter: u64,
+    /// Everything in the order in which it was said, as a log has it.
+    history: Vec<Vec<u8>>,
 }
 
 fn bytes(change: &Change<'_>) -> Vec<u8> {
@@ -23,6 +27,7 @@ fn bytes(change: &Change<'_>) -> Vec<u8> {
 impl Shelf {
     /// Does what a broker has said.
     pub(crate) fn keep(&mut self, record: &[u8]) {
+        self.history.push(record.to_vec());
         match Change::decode(record).expect("a record") {
             Change::Add(job) => {
                 assert!(job.number <= self.counter, "number {} has not been set aside", job.number);
@@ -49,13 +54,22 @@ impl Shelf {
         assert_eq!(self.kept, kept);
     }
 
-    /// Makes a new broker what the old one was.
-    pub(crate) fn restore(&self, broker: &mut Broker) {
-        for record in self.kept.values() {
+    /// Makes a new broker what the old one was, from what is kept or from all that was said.
+    pub(crate) fn restore(&mut self, broker: &mut Broker, from_history: bool) {
+        let counter = bytes(&Change::Counter { number: self.counter });
+        let records: Vec<_> = match from_history {
+            true => self.history.clone(),
+            false => self.kept.values().chain([&counter]).cloned().collect(),
+        };
+        for record in &records {
             broker.restore(&Change::decode(record).expect("a record")).expect("nothing wrong with it");
         }
-        broker.restore(&Change::Counter { number: self.counter }).expect("a number");
         self.compare(broker);
+        let mut first = Sent::default();
+        broker.restored(&mut first);
+        for record in first.1 {
+            self.keep(&record);
+        }
     }
 }
 

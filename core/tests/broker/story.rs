@@ -10,6 +10,7 @@
 //! +50ms                    both clocks run on, with a tick whenever the broker asks for one
 //! wall -1h                 the wall clock jumps, unseen until the next input
 //! drain                    the server is being stopped
+//! end                      the server ends: all connections will close
 //! ```
 //! A script fails where something has been sent that it does not name: each run ends with nothing left over.
 
@@ -126,12 +127,28 @@ impl Story {
         }
     }
 
+    /// Notes what an input has had stored.
+    fn keep(&mut self, records: Vec<Vec<u8>>) {
+        for record in records {
+            self.shelf.keep(&record);
+        }
+    }
+
     /// The story goes on with a broker that knows what this one has had stored, and nothing else.
     pub(crate) fn restarted(self) -> Self {
+        self.restarted_from(false)
+    }
+
+    /// The same, from everything that was stored and ended, as a log has it.
+    pub(crate) fn restarted_from_history(self) -> Self {
+        self.restarted_from(true)
+    }
+
+    fn restarted_from(mut self, from_history: bool) -> Self {
         let mut next = Self::with_limits(self.limits, |config| *config = self.config.clone());
         next.now = self.now;
         next.broker.advance_to(self.now);
-        self.shelf.restore(&mut next.broker);
+        self.shelf.restore(&mut next.broker, from_history);
         next.shelf = self.shelf;
         next
     }
@@ -180,6 +197,8 @@ impl Story {
             self.now.wall = if jump.starts_with('-') { wall - time } else { wall + time };
         } else if line == "drain" {
             self.apply(Input::Drain);
+        } else if line == "end" {
+            self.apply(Input::End);
         } else {
             panic!("what is `{line}`?");
         }
@@ -224,9 +243,7 @@ impl Story {
     pub(crate) fn apply(&mut self, input: Input<'_>) {
         let mut sent = Sent::default();
         self.broker.handle(self.now, input, &mut sent);
-        for record in sent.1 {
-            self.shelf.keep(&record);
-        }
+        self.keep(sent.1);
         if self.checked {
             #[cfg(debug_assertions)]
             self.broker.check();

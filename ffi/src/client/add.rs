@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, c_void};
 
-use bytes::Bytes;
 use lineshaft::types::Priority;
 
 use super::Client;
@@ -134,9 +133,4 @@ fn unique_of(unique: &[u8], workload: &[u8]) -> Box<CStr> {
         // One byte of the 64 is the NUL's.
         unique => c_text(&unique[..unique.len().min(GEARMAN_MAX_UNIQUE_SIZE - 1)]),
     }
-}
-
-/// A task's own copy of a workload.
-pub(crate) fn copy(workload: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(workload)
 }

@@ -3,7 +3,9 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use super::add::{Job, copy, priority};
+use bytes::Bytes;
+
+use super::add::{Job, priority};
 use super::drive::drive;
 use super::run::Goal;
 use super::task::{Request, Role};
@@ -43,7 +45,7 @@ impl Client {
             Job { function: Some(function), unique: Some(unique), workload: pointer, size: workload.len() };
         let mut task = self.make(job, workload, request)?;
         task.role = Role::Execute;
-        task.workload = copy(workload);
+        task.workload = Bytes::copy_from_slice(workload);
         // SAFETY: the task gets a handle of its own.
         Ok(unsafe { self.add(task, null_mut(), what.context) })
     }

@@ -8,6 +8,7 @@ mod execute;
 mod life;
 mod options;
 mod peer;
+mod questions;
 mod queue;
 mod receive;
 mod run;

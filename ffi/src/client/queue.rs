@@ -3,10 +3,12 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use super::add::{Job, copy, priority, submit};
+use bytes::Bytes;
+use lineshaft::types::Priority;
+
+use super::add::{Job, submit};
 use super::drive::{drive, free, free_all};
 use super::run::Goal;
-use super::task::Request;
 use super::{Client, inner, with};
 use crate::abi::{GEARMAN_MAX_UNIQUE_SIZE, gearman_client_st, gearman_return_t, gearman_task_st};
 use crate::panic::fence;
@@ -14,53 +16,40 @@ use crate::pointer::{bytes, c_bytes, put};
 use crate::report::tell;
 use crate::returns::{ERROR, INVALID_ARGUMENT, SUCCESS};
 
-/// What a program says of a task.
+/// What a program says of a task, under the names of the parameters.
 struct New {
     task: *mut gearman_task_st,
     context: *mut c_void,
-    function: *const c_char,
+    function_name: *const c_char,
     unique: *const c_char,
     workload: *const c_void,
-    size: usize,
-    ret: *mut gearman_return_t,
+    workload_size: usize,
+    ret_ptr: *mut gearman_return_t,
 }
 
 /// Adds a task for a job.
 ///
 /// # Safety
 /// As for gearman_client_add_task().
-unsafe fn add(client: *mut gearman_client_st, new: New, request: Request) -> *mut gearman_task_st {
-    let New { task, context, function, unique, workload, size, ret } = new;
+unsafe fn add(
+    client: *mut gearman_client_st,
+    new: New,
+    priority: Priority,
+    background: bool,
+) -> *mut gearman_task_st {
+    let New { task, context, function_name, unique, workload, workload_size: size, ret_ptr } = new;
     // SAFETY: the caller's promise.
     unsafe {
         let made = with(client, Err(INVALID_ARGUMENT), |client| {
-            let job = Job { function: c_bytes(function), unique: c_bytes(unique), workload, size };
+            let job = Job { function: c_bytes(function_name), unique: c_bytes(unique), workload, size };
             let bytes = bytes(workload, size);
-            let mut made = client.make(job, bytes, request)?;
-            made.workload = copy(bytes);
+            let mut made = client.make(job, bytes, submit(priority, background))?;
+            made.workload = Bytes::copy_from_slice(bytes);
             Ok(client.add(made, task, context))
         });
-        put(ret, made.err().unwrap_or(SUCCESS));
+        put(ret_ptr, made.err().unwrap_or(SUCCESS));
         made.unwrap_or(null_mut())
     }
-}
-
-macro_rules! add_task {
-    ($priority:expr, $background:expr; $client:ident, $task:ident, $context:ident, $function:ident, $unique:ident, $workload:ident, $size:ident, $ret:ident) => {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let new = New {
-                task: $task,
-                context: $context,
-                function: $function,
-                unique: $unique,
-                workload: $workload,
-                size: $size,
-                ret: $ret,
-            };
-            add($client, new, submit(priority($priority), $background))
-        }
-    };
 }
 
 /// Adds a task for a foreground job, which gearman_client_run_tasks() sends. The workload is copied.
@@ -83,7 +72,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(1, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::Normal, false) }
 }
 
 /// As gearman_client_add_task(), for a foreground job of high priority.
@@ -101,7 +92,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_high(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(0, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::High, false) }
 }
 
 /// As gearman_client_add_task(), for a foreground job of low priority.
@@ -119,7 +112,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_low(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(2, false; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::Low, false) }
 }
 
 /// As gearman_client_add_task(), for a background job. It has ended when the server has taken the job: only the created callback is called.
@@ -137,7 +132,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(1, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::Normal, true) }
 }
 
 /// As gearman_client_add_task(), for a background job of high priority. It has ended when the server has taken the job: only the created callback is called.
@@ -155,7 +152,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_high_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(0, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::High, true) }
 }
 
 /// As gearman_client_add_task(), for a background job of low priority. It has ended when the server has taken the job: only the created callback is called.
@@ -173,7 +172,9 @@ pub unsafe extern "C-unwind" fn gearman_client_add_task_low_background(
     workload_size: usize,
     ret_ptr: *mut gearman_return_t,
 ) -> *mut gearman_task_st {
-    add_task!(2, true; client, task, context, function_name, unique, workload, workload_size, ret_ptr)
+    let new = New { task, context, function_name, unique, workload, workload_size, ret_ptr };
+    // SAFETY: the caller's promise.
+    unsafe { add(client, new, Priority::Low, true) }
 }
 
 /// Adds a task that asks how the job with a handle stands. The status callback is told the answer.

@@ -6,9 +6,10 @@ use std::ptr::{null, null_mut};
 use lineshaft::protocol::{Response, StatusReport, Work};
 
 use super::callbacks::{gearman_client_set_complete_fn, gearman_client_set_created_fn};
-use super::calls::{gearman_client_do, gearman_client_do_background, gearman_client_unique_status};
+use super::calls::{gearman_client_do, gearman_client_do_background};
 use super::life::{gearman_client_create, gearman_client_free};
 use super::options::{gearman_client_add_options, gearman_client_set_timeout};
+use super::questions::gearman_client_unique_status;
 use super::queue::{
     gearman_client_add_task, gearman_client_has_active_tasks, gearman_client_run_tasks, gearman_task_free,
 };

@@ -1,7 +1,7 @@
-//! A long soak of the built daemon: `cargo xtask soak SECONDS`.
+//! A long soak of the built daemon, and a thousand crashes of it: `cargo xtask soak SECONDS`.
 
 use anyhow::{Context, Result};
-use lineshaft_tests::{clock, soak};
+use lineshaft_tests::{clock, crash, soak};
 use std::time::Duration;
 
 fn main() -> Result<()> {
@@ -11,6 +11,9 @@ fn main() -> Result<()> {
     println!("seed {seed}");
     let start = clock::now();
     let report = soak::run(Duration::from_secs(seconds), seed)?;
+    println!("{report:?} in {:?}", start.elapsed());
+    let folder = tempfile::tempdir().context("a temporary folder")?;
+    let report = crash::run(&format!("log:{}/queue", folder.path().display()), 1000, seed)?;
     println!("{report:?} in {:?}", start.elapsed());
     Ok(())
 }

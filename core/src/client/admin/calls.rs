@@ -79,6 +79,16 @@ macro_rules! admin_calls {
             self.call("show schedules")$($await)*?.iter().map(Row::parse).collect()
         }
 
+        /// Where the server keeps background jobs, and whether that works. gearmand does not tell:
+        /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+        ///
+        /// # Errors
+        /// Those of the connection.
+        pub $($async)? fn store(&mut self) -> Result<StoreRow> {
+            let lines = self.call("show store")$($await)*?;
+            Row::parse(lines.first().unwrap_or(&Bytes::new()))
+        }
+
         /// Cancels a job, or ends a schedule. Who waits for the job hears that it failed.
         ///
         /// # Errors

@@ -77,6 +77,15 @@ pub struct ScheduleRow {
     pub skipped: u64,
 }
 
+/// The line of `show store`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreRow {
+    /// What it is, and where.
+    pub store: String,
+    /// Why it fails at the moment, so that background jobs are refused or have to wait; `None` while all is well.
+    pub failing: Option<String>,
+}
+
 /// A row of an admin answer.
 pub(super) trait Row: Sized {
     /// `None` where the line is no such row.
@@ -178,6 +187,14 @@ impl Row for ScheduleRow {
     }
 }
 
+impl Row for StoreRow {
+    fn read(line: &Bytes) -> Option<Self> {
+        let [store, health] = fields(line)?;
+        let failing = Some(text(&health)).filter(|health| health != "ok");
+        Some(Self { store: text(&store), failing })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +205,11 @@ mod tests {
 
     #[test]
     fn rows_are_taken_apart() {
+        let store = StoreRow::parse(&line("log /q\tok")).unwrap();
+        assert_eq!((&*store.store, store.failing), ("log /q", None));
+        let store = StoreRow::parse(&line("log /q\tno room: make some")).unwrap();
+        assert_eq!(store.failing.as_deref(), Some("no room: make some"));
+        assert!(StoreRow::parse(&line("")).is_err());
         let status = FunctionStatus::parse(&line("a\tb\t3\t4294967295\t0")).unwrap();
         assert_eq!(
             status,

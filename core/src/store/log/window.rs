@@ -45,12 +45,12 @@ impl<F: File> Window<F> {
     /// The bytes from here on, at least so many unless the file ends before.
     pub(super) fn need(&mut self, bytes: usize) -> io::Result<&[u8]> {
         while self.end - self.start < bytes && !self.ended {
-            self.read_more(bytes)?;
+            self.read_more()?;
         }
         Ok(self.here())
     }
 
-    fn read_more(&mut self, wanted: usize) -> io::Result<()> {
+    fn read_more(&mut self) -> io::Result<()> {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -58,10 +58,9 @@ impl<F: File> Window<F> {
         }
         let left = self.limit - self.offset - self.end as u64;
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        // `wanted` comes from a file: there is memory for what was read, not for what a damaged length says.
-        let len = wanted.min(self.end + READ).max(READ).min(self.end.saturating_add(left));
-        if self.bytes.len() < len {
-            self.bytes.resize(len, 0);
+        // How much is wanted may come from the file: there is memory for what was read, not for what a damaged length says.
+        if self.bytes.len() - self.end < left.min(READ / 2) {
+            self.bytes.resize(self.end + left.min(READ), 0);
         }
         let most = left.min(self.bytes.len() - self.end);
         let read = self.file.read(&mut self.bytes[self.end..self.end + most])?;
@@ -74,5 +73,55 @@ impl<F: File> Window<F> {
     pub(super) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
         self.offset += bytes as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes without end, and how often somebody has read.
+    #[derive(Default)]
+    struct Zeros {
+        reads: usize,
+    }
+
+    impl File for Zeros {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.reads += 1;
+            Ok(into.len())
+        }
+
+        fn len(&mut self) -> io::Result<u64> {
+            unreachable!("nobody asks")
+        }
+
+        fn write(&mut self, _: &mut [io::IoSlice<'_>]) -> io::Result<()> {
+            unreachable!("nobody writes")
+        }
+
+        fn allocate(&mut self, _: u64) -> io::Result<()> {
+            unreachable!("nobody writes")
+        }
+
+        fn sync_data(&mut self) -> io::Result<()> {
+            unreachable!("nobody writes")
+        }
+
+        fn sync_all(&mut self) -> io::Result<()> {
+            unreachable!("nobody writes")
+        }
+    }
+
+    #[test]
+    fn who_looks_ahead_byte_by_byte_does_not_read_byte_by_byte() {
+        let limit = 16 * READ as u64;
+        let mut window = Window::new(Zeros::default(), limit);
+        let mut len = 1;
+        while window.need(len).unwrap().len() >= len {
+            len = window.here().len() + 1;
+        }
+        assert_eq!(window.here().len() as u64, limit);
+        assert!(window.file.reads <= 34, "{} reads", window.file.reads);
     }
 }

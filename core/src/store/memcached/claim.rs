@@ -96,32 +96,14 @@ impl Memcached {
     /// Begins a generation with what was in the last one, or with what is in memory where that is known to be the same.
     pub(super) fn claim(&mut self, home: &mut Wire) -> Result<(), StoreError> {
         let standing = self.standing(home)?;
-        let mut last = None;
-        if let Some(Standing { current, before, .. }) = &standing {
-            if self.claim.state == State::Owner && !self.claim.is_ours(current) {
-                self.claim.state = State::Over;
-                return Err(self.over());
-            }
-            last = match self.meta(home, current)? {
-                Some(meta) => Some(meta),
-                None => self.meta(home, before)?,
-            };
-        }
-        if last.is_none() && (standing.is_some() || self.claim.state == State::Owner) {
-            self.report_loss();
-        }
-        if let Some(meta) = &last
-            && meta.servers != self.settings.servers.len()
+        if let Some(Standing { current, .. }) = &standing
+            && self.claim.state == State::Owner
+            && !self.claim.is_ours(current)
         {
-            let text = format!(
-                "{}: the queue with prefix {} is spread over {} servers, not {}: name the same ones in the same order",
-                self.place,
-                self.settings.prefix,
-                meta.servers,
-                self.settings.servers.len()
-            );
-            return Err(StoreError::new(StoreErrorKind::Settings, text));
+            self.claim.state = State::Over;
+            return Err(self.over());
         }
+        let last = self.last(home, standing.as_ref())?;
         self.claim.count += 1;
         let generation = format!("{}.{}", self.claim.name, self.claim.count);
         let before = last.as_ref().map_or("-", |meta| &meta.generation);
@@ -144,6 +126,42 @@ impl Memcached {
             home.delete(&keys)?;
         }
         Ok(())
+    }
+
+    /// Loads the generation that counts, without a claim to it.
+    pub(super) fn look(&mut self, home: &mut Wire) -> Result<(), StoreError> {
+        let standing = self.standing(home)?;
+        match self.last(home, standing.as_ref())? {
+            Some(meta) => self.load(home, &meta),
+            None => Ok(()),
+        }
+    }
+
+    /// The last generation that is complete.
+    fn last(&self, home: &mut Wire, standing: Option<&Standing>) -> Result<Option<Meta>, StoreError> {
+        let mut last = None;
+        if let Some(Standing { current, before, .. }) = standing {
+            last = match self.meta(home, current)? {
+                Some(meta) => Some(meta),
+                None => self.meta(home, before)?,
+            };
+        }
+        if last.is_none() && (standing.is_some() || self.claim.state == State::Owner) {
+            self.report_loss();
+        }
+        if let Some(meta) = &last
+            && meta.servers != self.settings.servers.len()
+        {
+            let text = format!(
+                "{}: the queue with prefix {} is spread over {} servers, not {}: name the same ones in the same order",
+                self.place,
+                self.settings.prefix,
+                meta.servers,
+                self.settings.servers.len()
+            );
+            return Err(StoreError::new(StoreErrorKind::Settings, text));
+        }
+        Ok(last)
     }
 
     fn report_loss(&self) {

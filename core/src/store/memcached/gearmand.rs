@@ -6,7 +6,7 @@ use super::Memcached;
 use super::wire::{Fault, Item, Wire};
 use crate::store::address::unescape;
 use crate::store::names::Names;
-use crate::store::{Batch, Change, StoreError, StoredJob};
+use crate::store::{Batch, Change, Each, StoreError, StoredJob};
 use crate::types::{Data, Priority};
 
 /// Jobs that are taken over at once.
@@ -19,9 +19,7 @@ impl Memcached {
         for at in 0..wires.len() {
             // Where memcached tells of some of its keys only, there are more when these are gone.
             loop {
-                let mut keys = self.gearmand_keys(&mut wires[at])?;
-                keys.sort_unstable();
-                keys.iter().for_each(|key| names.learn_from(&key[self.settings.prefix.len()..]));
+                let keys = self.gearmand_keys(&mut wires[at], &mut names)?;
                 let before = taken;
                 for some in keys.chunks(AT_ONCE) {
                     taken += self.take_over_some(wires, at, some, &mut names)?;
@@ -46,6 +44,28 @@ impl Memcached {
         Ok(())
     }
 
+    /// Hands them out with the numbers behind `last` that they would get: the last of these.
+    pub(super) fn look_at_gearmands(
+        &self,
+        wires: &mut [Wire],
+        mut last: u64,
+        each: Each<'_>,
+    ) -> Result<u64, StoreError> {
+        let mut names = Names::new(&self.settings.functions);
+        for wire in wires {
+            let keys = self.gearmand_keys(wire, &mut names)?;
+            for some in keys.chunks(AT_ONCE) {
+                for (key, item) in found(wire, some)? {
+                    if let Some(job) = self.job(last + 1, &key, &item, &mut names) {
+                        last += 1;
+                        each(&Change::Add(job))?;
+                    }
+                }
+            }
+        }
+        Ok(last)
+    }
+
     fn take_over_some(
         &mut self,
         wires: &mut [Wire],
@@ -53,28 +73,15 @@ impl Memcached {
         keys: &[Vec<u8>],
         names: &mut Names,
     ) -> Result<usize, StoreError> {
-        let mut items: Vec<(Vec<u8>, Item)> = Vec::new();
-        wires[at].get_each(keys, &mut |key, item| items.push((key.to_vec(), item)))?;
         let mut batch = Batch::new();
         let mut number = self.counter;
         let mut taken = Vec::new();
-        for (key, item) in &items {
-            let split = names.split(&key[self.settings.prefix.len()..]);
-            let Some((function, unique)) = split else { continue };
-            number += 1;
-            batch.push(&Change::Add(StoredJob {
-                number,
-                function,
-                unique,
-                reducer: None,
-                priority: Priority::ALL.get(item.flags as usize).copied().unwrap_or(Priority::Normal),
-                due: 0,
-                returns: 0,
-                schedule: 0,
-                cron: None,
-                workload: Data::Borrowed(&item.data),
-            }));
-            taken.push(key);
+        for (key, item) in found(&mut wires[at], keys)? {
+            if let Some(job) = self.job(number + 1, &key, &item, names) {
+                number += 1;
+                batch.push(&Change::Add(job));
+                taken.push(key);
+            }
         }
         if !taken.is_empty() {
             batch.push(&Change::Counter { number });
@@ -84,7 +91,35 @@ impl Memcached {
         Ok(taken.len())
     }
 
-    fn gearmand_keys(&self, wire: &mut Wire) -> Result<Vec<Vec<u8>>, Fault> {
+    fn job<'a>(
+        &self,
+        number: u64,
+        key: &'a [u8],
+        item: &'a Item,
+        names: &mut Names,
+    ) -> Option<StoredJob<'a>> {
+        let (function, unique) = names.split(self.tail(key))?;
+        Some(StoredJob {
+            number,
+            function,
+            unique,
+            reducer: None,
+            priority: Priority::ALL.get(item.flags as usize).copied().unwrap_or(Priority::Normal),
+            due: 0,
+            returns: 0,
+            schedule: 0,
+            cron: None,
+            workload: Data::Borrowed(&item.data),
+        })
+    }
+
+    /// Function, dash and unique.
+    fn tail<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        &key[self.settings.prefix.len()..]
+    }
+
+    /// In an order that is always the same; the functions that they name beyond doubt are known then.
+    fn gearmand_keys(&self, wire: &mut Wire, names: &mut Names) -> Result<Vec<Vec<u8>>, Fault> {
         let keys = match wire.list("lru_crawler metadump all")? {
             Some(lines) => {
                 lines.iter().filter_map(|line| Some(unescape(word_behind(line, b"key=")?))).collect()
@@ -96,8 +131,18 @@ impl Memcached {
             !key.starts_with(self.base.as_bytes())
                 && key.strip_prefix(prefix).is_some_and(|rest| rest.contains(&b'-'))
         };
-        Ok(keys.into_iter().filter(theirs).collect())
+        let mut keys: Vec<Vec<u8>> = keys.into_iter().filter(theirs).collect();
+        keys.sort_unstable();
+        keys.iter().for_each(|key| names.learn_from(self.tail(key)));
+        Ok(keys)
     }
+}
+
+/// Keys and items.
+fn found(wire: &mut Wire, keys: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Item)>, Fault> {
+    let mut items = Vec::new();
+    wire.get_each(keys, &mut |key, item| items.push((key.to_vec(), item)))?;
+    Ok(items)
 }
 
 /// The keys that a memcached without crawler tells of.

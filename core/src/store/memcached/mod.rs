@@ -80,8 +80,16 @@ impl Memcached {
     /// [`StoreErrorKind::Unavailable`] where a server cannot be reached, [`StoreErrorKind::Settings`] for servers or a prefix that
     /// cannot be, [`StoreErrorKind::Newer`] and [`StoreErrorKind::Damaged`] for what this version cannot read.
     pub fn open(settings: MemcachedSettings) -> Result<Self, StoreError> {
+        let mut store = Self::new(settings)?;
+        let mut wires = store.connect()?;
+        store.take_over(&mut wires)?;
+        store.wires = Some(wires);
+        Ok(store)
+    }
+
+    fn new(settings: MemcachedSettings) -> Result<Self, StoreError> {
         settings.check()?;
-        let mut store = Self {
+        Ok(Self {
             place: settings.place(),
             base: format!("lineshaft:{}:", settings.prefix),
             settings,
@@ -94,11 +102,20 @@ impl Memcached {
             max_job: 0,
             lost: 0,
             wires: None,
-        };
-        let mut wires = store.connect()?;
-        store.take_over(&mut wires)?;
-        store.wires = Some(wires);
-        Ok(store)
+        })
+    }
+
+    /// What is there, gearmand's jobs behind ours. Nothing is changed: a server that has the queue keeps it.
+    pub(super) fn read_address(address: &Address<'_>, each: Each<'_>) -> Result<(), StoreError> {
+        let mut store = Self::new(MemcachedSettings::from_address(address)?)?;
+        let mut wires = store.wires()?;
+        store.look(&mut wires[0])?;
+        store.read(&mut wires, &mut |change| match change {
+            Change::Counter { .. } => Ok(()),
+            change => each(change),
+        })?;
+        let number = store.look_at_gearmands(&mut wires, store.counter, &mut *each)?;
+        each(&Change::Counter { number })
     }
 
     /// How many acknowledged jobs were found to be lost, by [`Memcached::open`] and replay; at most so many, where a page of the
@@ -120,6 +137,11 @@ impl Memcached {
         self.measure(&mut wires)?;
         self.claim(&mut wires[0])?;
         Ok(wires)
+    }
+
+    fn wires(&self) -> Result<Vec<Wire>, Fault> {
+        let servers = self.settings.servers.iter();
+        servers.map(|server| Wire::connect(server, self.settings.timeout)).collect()
     }
 
     /// What the servers can take, and whether they warn before they throw something away.

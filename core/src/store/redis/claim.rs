@@ -111,6 +111,16 @@ impl Redis {
         Ok(wire)
     }
 
+    /// A connection that only reads what no server has open.
+    pub(super) fn connect_to_look(&self) -> Result<Wire, StoreError> {
+        let mut wire = Wire::connect(&self.info, self.settings.timeout, &self.place)?;
+        self.check_version(bytes(wire.ask_one(&[b"HGET", &self.keys.meta, b"version"])?))?;
+        if let Some(owner) = bytes(wire.ask_one(&[b"HGET", &self.keys.meta, b"owner"])?) {
+            self.is_gone(&mut wire, &owner)?;
+        }
+        Ok(wire)
+    }
+
     fn check_version(&self, version: Option<Vec<u8>>) -> Result<(), StoreError> {
         let Some(text) = version else { return Ok(()) };
         match number::<u32>(&text) {

@@ -9,7 +9,7 @@ use redis::Value;
 use super::wire::{Commands, Fault, Wire, array, bytes, number};
 use super::{RECORD_VERSION, Redis, StoreError, StoreErrorKind, begin};
 use crate::store::names::Names;
-use crate::store::{Change, StoredJob};
+use crate::store::{Change, Each, StoredJob};
 use crate::types::{Data, Priority};
 
 /// Keys that are taken over in one transaction.
@@ -17,26 +17,38 @@ const AT_ONCE: usize = 16;
 /// What gearmand stores uniques of 64 bytes as: a blank and the first 63.
 const LONGEST_UNIQUE: usize = 64;
 
+/// A job as its key and value say.
+struct Found<'a> {
+    key: &'a [u8],
+    function: Vec<u8>,
+    unique: Vec<u8>,
+    priority: Priority,
+    workload: Vec<u8>,
+}
+
+impl Found<'_> {
+    fn job(&self, number: u64) -> StoredJob<'_> {
+        StoredJob {
+            number,
+            function: &self.function,
+            unique: clean(&self.unique),
+            reducer: None,
+            priority: self.priority,
+            due: 0,
+            returns: 0,
+            schedule: 0,
+            cron: None,
+            workload: Data::Borrowed(&self.workload),
+        }
+    }
+}
+
 impl Redis {
+    /// Makes them ours.
     pub(super) fn take_over(&self, wire: &mut Wire) -> Result<(), StoreError> {
-        let mut keys = self.gearmand_keys(wire)?;
+        let (keys, mut names) = self.gearmand_keys(wire)?;
         if keys.is_empty() {
             return Ok(());
-        }
-        // The order of a scan is none. This one is at least always the same.
-        keys.sort_unstable();
-        keys.dedup();
-        let skip = self.settings.prefix.len() + 1;
-        let mut names = Names::new(&self.settings.functions);
-        for some in keys.chunks(AT_ONCE) {
-            let mut commands = Commands::default();
-            some.iter().for_each(|key| commands.push(&[b"HGET", key, b"function"]));
-            for (key, function) in some.iter().zip(wire.ask(&commands)?) {
-                match bytes(function) {
-                    Some(function) => names.learn(&function),
-                    None => names.learn_from(&key[skip..]),
-                }
-            }
         }
         let mut last = self.counter(wire)?.max(self.numbers(wire)?.last().copied().unwrap_or(0));
         let first = last;
@@ -69,7 +81,48 @@ impl Redis {
         Ok(())
     }
 
-    fn gearmand_keys(&self, wire: &mut Wire) -> Result<Vec<Vec<u8>>, StoreError> {
+    /// Hands them out with the numbers behind `last` that they would get: the last of these.
+    pub(super) fn look_at_gearmands(
+        &self,
+        wire: &mut Wire,
+        mut last: u64,
+        each: Each<'_>,
+    ) -> Result<u64, StoreError> {
+        let (keys, mut names) = self.gearmand_keys(wire)?;
+        for some in keys.chunks(AT_ONCE) {
+            for found in self.found(wire, some, &mut names)? {
+                last += 1;
+                each(&Change::Add(found.job(last)))?;
+            }
+        }
+        Ok(last)
+    }
+
+    /// The keys in an order that is always the same, and the functions that they name beyond doubt.
+    fn gearmand_keys(&self, wire: &mut Wire) -> Result<(Vec<Vec<u8>>, Names), StoreError> {
+        let mut keys = self.scan(wire)?;
+        keys.sort_unstable();
+        keys.dedup();
+        let mut names = Names::new(&self.settings.functions);
+        for some in keys.chunks(AT_ONCE) {
+            let mut commands = Commands::default();
+            some.iter().for_each(|key| commands.push(&[b"HGET", key, b"function"]));
+            for (key, function) in some.iter().zip(wire.ask(&commands)?) {
+                match bytes(function) {
+                    Some(function) => names.learn(&function),
+                    None => names.learn_from(self.tail(key)),
+                }
+            }
+        }
+        Ok((keys, names))
+    }
+
+    /// Function, dash and unique.
+    fn tail<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        &key[self.settings.prefix.len() + 1..]
+    }
+
+    fn scan(&self, wire: &mut Wire) -> Result<Vec<Vec<u8>>, StoreError> {
         let start = format!("{}-", self.settings.prefix).into_bytes();
         let mut pattern = Vec::new();
         for byte in &start {
@@ -99,6 +152,28 @@ impl Redis {
         names: &mut Names,
         last: &mut u64,
     ) -> Result<(), Fault> {
+        let found = self.found(wire, keys, names)?;
+        let mut transaction = begin();
+        for found in &found {
+            *last += 1;
+            let mut value = vec![RECORD_VERSION];
+            Change::Add(found.job(*last)).encode(&mut value);
+            transaction.push(&[b"HSETNX", &self.keys.jobs, last.to_string().as_bytes(), &value]);
+            transaction.push(&[b"DEL", found.key]);
+        }
+        if !found.is_empty() {
+            transaction.push(&[b"HSET", &self.keys.meta, b"counter", last.to_string().as_bytes()]);
+        }
+        self.claim.execute(wire, &self.keys.meta, transaction)
+    }
+
+    /// The jobs of some keys, which are watched from now on.
+    fn found<'a>(
+        &self,
+        wire: &mut Wire,
+        keys: &'a [Vec<u8>],
+        names: &mut Names,
+    ) -> Result<Vec<Found<'a>>, Fault> {
         let mut commands = Commands::default();
         for key in keys {
             commands.push(&[b"WATCH", key]);
@@ -107,8 +182,7 @@ impl Redis {
         }
         // Of the last two one is refused for each key: it is either a hash or a string.
         let mut answers = wire.ask(&commands)?.into_iter();
-        let mut transaction = begin();
-        let before = *last;
+        let mut all = Vec::new();
         for key in keys {
             answers.next();
             let hash = answers.next().and_then(array).unwrap_or_default();
@@ -116,33 +190,17 @@ impl Redis {
             let [data, priority, function, unique] =
                 <[Value; 4]>::try_from(hash).unwrap_or_default().map(bytes);
             let Some(workload) = data.or(text) else { continue };
-            let split = match (&function, &unique) {
-                (Some(function), Some(unique)) if !function.is_empty() => Some((&function[..], &unique[..])),
-                _ => names.split(&key[self.settings.prefix.len() + 1..]),
+            let split = match (function, unique) {
+                (Some(function), Some(unique)) if !function.is_empty() => Some((function, unique)),
+                _ => {
+                    names.split(self.tail(key)).map(|(function, unique)| (function.to_vec(), unique.to_vec()))
+                }
             };
             let Some((function, unique)) = split else { continue };
-            *last += 1;
-            let job = StoredJob {
-                number: *last,
-                function,
-                unique: clean(unique),
-                reducer: None,
-                priority: priority_of(priority.as_deref()),
-                due: 0,
-                returns: 0,
-                schedule: 0,
-                cron: None,
-                workload: Data::Borrowed(&workload),
-            };
-            let mut value = vec![RECORD_VERSION];
-            Change::Add(job).encode(&mut value);
-            transaction.push(&[b"HSETNX", &self.keys.jobs, last.to_string().as_bytes(), &value]);
-            transaction.push(&[b"DEL", key]);
+            let priority = priority_of(priority.as_deref());
+            all.push(Found { key, function, unique, priority, workload });
         }
-        if *last > before {
-            transaction.push(&[b"HSET", &self.keys.meta, b"counter", last.to_string().as_bytes()]);
-        }
-        self.claim.execute(wire, &self.keys.meta, transaction)
+        Ok(all)
     }
 }
 

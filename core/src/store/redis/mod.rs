@@ -71,15 +71,35 @@ impl Redis {
     /// refuses user or password, [`StoreErrorKind::Locked`] while another server has the queue open,
     /// [`StoreErrorKind::Newer`] and [`StoreErrorKind::Damaged`] for what this version cannot read.
     pub fn open(settings: RedisSettings) -> Result<Self, StoreError> {
-        let key = |name| format!("lineshaft:{}:{name}", settings.prefix).into_bytes();
-        let keys = Keys { jobs: key("jobs"), returns: key("returns"), meta: key("meta") };
-        let (info, place) = (settings.connection_info()?, settings.place());
-        let mut store = Self { settings, info, place, keys, claim: Claim::new(), wire: None };
+        let mut store = Self::new(settings)?;
         let mut wire = store.connect()?;
         store.warn(&mut wire);
         store.take_over(&mut wire)?;
         store.wire = Some(wire);
         Ok(store)
+    }
+
+    fn new(settings: RedisSettings) -> Result<Self, StoreError> {
+        let key = |name| format!("lineshaft:{}:{name}", settings.prefix).into_bytes();
+        let keys = Keys { jobs: key("jobs"), returns: key("returns"), meta: key("meta") };
+        let (info, place) = (settings.connection_info()?, settings.place());
+        Ok(Self { settings, info, place, keys, claim: Claim::new(), wire: None })
+    }
+
+    /// What is there, gearmand's jobs behind ours. Nothing is changed.
+    pub(super) fn read_address(address: &Address<'_>, each: Each<'_>) -> Result<(), StoreError> {
+        let store = Self::new(RedisSettings::from_address(address)?)?;
+        let mut wire = store.connect_to_look()?;
+        let mut counter = 0;
+        store.read(&mut wire, &mut |change| match change {
+            Change::Counter { number } => {
+                counter = *number;
+                Ok(())
+            }
+            change => each(change),
+        })?;
+        let number = store.look_at_gearmands(&mut wire, counter, &mut *each)?;
+        each(&Change::Counter { number })
     }
 
     pub(super) fn open_address(address: &Address<'_>) -> Result<Box<dyn Store>, StoreError> {
