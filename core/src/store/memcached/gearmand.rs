@@ -2,6 +2,8 @@
 //!
 //! They are written as ours, and deleted when that is done: cut off in between, some are there twice and run twice.
 
+use std::time::Duration;
+
 use super::Memcached;
 use super::wire::{Fault, Item, Wire};
 use crate::store::address::unescape;
@@ -11,6 +13,8 @@ use crate::types::{Data, Priority};
 
 /// Jobs that are taken over at once.
 const AT_ONCE: usize = 16;
+/// How often a memcached whose crawler is busy is asked again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Memcached {
     pub(super) fn take_over(&mut self, wires: &mut [Wire]) -> Result<(), StoreError> {
@@ -118,14 +122,30 @@ impl Memcached {
         &key[self.settings.prefix.len()..]
     }
 
+    /// All keys that there are.
+    fn keys_of(&self, wire: &mut Wire) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut patience = self.settings.timeout;
+        loop {
+            match wire.list("lru_crawler metadump all") {
+                Ok(Some(lines)) => {
+                    let keys = lines.iter().filter_map(|line| word_behind(line, b"key="));
+                    return Ok(keys.map(unescape).collect());
+                }
+                Ok(None) => return cachedump(wire),
+                // The crawler has another task, memcached's own for instance, and tells nobody when it is free.
+                Err(Fault::Refused(_)) if patience > PAUSE => {
+                    patience -= PAUSE;
+                    #[allow(clippy::disallowed_methods, reason = "a pause before the next try, not a clock")]
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// In an order that is always the same; the functions that they name beyond doubt are known then.
     fn gearmand_keys(&self, wire: &mut Wire, names: &mut Names) -> Result<Vec<Vec<u8>>, Fault> {
-        let keys = match wire.list("lru_crawler metadump all")? {
-            Some(lines) => {
-                lines.iter().filter_map(|line| Some(unescape(word_behind(line, b"key=")?))).collect()
-            }
-            None => cachedump(wire)?,
-        };
+        let keys = self.keys_of(wire)?;
         let prefix = self.settings.prefix.as_bytes();
         let theirs = |key: &Vec<u8>| {
             !key.starts_with(self.base.as_bytes())
