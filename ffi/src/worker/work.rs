@@ -61,9 +61,11 @@ pub unsafe extern "C-unwind" fn gearman_worker_work(worker: *mut gearman_worker_
         let call = within(object, None, |worker| worker.call_for(&mut *fetched.job, frame));
         let code = match call {
             None => INVALID_FUNCTION_NAME,
-            Some(call) => run(object, fetched.job, call),
+            Some(call) => run(object, fetched.job, call, frame),
         };
-        job::free(fetched.job);
+        if call.is_none() || within(object, false, |worker| worker.holds(fetched.job, frame)) {
+            job::free(fetched.job);
+        }
         code
     }
 }
@@ -72,7 +74,7 @@ pub unsafe extern "C-unwind" fn gearman_worker_work(worker: *mut gearman_worker_
 ///
 /// # Safety
 /// Everything is valid. Not inside a fence.
-unsafe fn run(object: *mut Worker, job: *mut Job, call: Call) -> gearman_return_t {
+unsafe fn run(object: *mut Worker, job: *mut Job, call: Call, frame: usize) -> gearman_return_t {
     // SAFETY: the caller's promise. The functions are the program's own.
     unsafe {
         let shell = Job::shell(job);
@@ -81,6 +83,9 @@ unsafe fn run(object: *mut Worker, job: *mut Job, call: Call) -> gearman_return_
             Callback::V1(function) => {
                 let (mut size, mut code) = (0, SUCCESS);
                 let memory = function(shell, call.context, &raw mut size, &raw mut code);
+                if !within(object, false, |worker| worker.holds(job, frame)) {
+                    return SUCCESS;
+                }
                 let pieces = reduce(job, None, code == SUCCESS);
                 let answer = within(object, code, |worker| {
                     let result = bytes(memory, size);
@@ -92,6 +97,9 @@ unsafe fn run(object: *mut Worker, job: *mut Job, call: Call) -> gearman_return_
             }
             Callback::V2(function, aggregator) => {
                 let code = function(shell, call.context);
+                if !within(object, false, |worker| worker.holds(job, frame)) {
+                    return SUCCESS;
+                }
                 let pieces = reduce(job, aggregator, code == SUCCESS);
                 within(object, code, |worker| {
                     let verdict = worker.of_v2(code);
@@ -134,6 +142,13 @@ impl Worker {
     /// True where a call has nothing to do because the last one has answered with a function's failure.
     fn is_settled(&mut self) -> bool {
         std::mem::take(&mut self.settled)
+    }
+
+    /// True where a job is still the one that was called for from `frame`. A function that waits on a stack of its own, as fibers
+    /// have, may come back after another call has taken it for one that was left.
+    fn holds(&self, job: *mut Job, frame: usize) -> bool {
+        // SAFETY: a worker's jobs are valid.
+        self.jobs.iter().any(|&held| held == job && unsafe { (*held).frame } == frame)
     }
 
     fn call_for(&mut self, job: &mut Job, frame: usize) -> Option<Call> {

@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <libgearman-1.0/ostream.hpp>
 #include <sstream>
 #include <stdexcept>
 
