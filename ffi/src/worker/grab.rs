@@ -225,6 +225,7 @@ impl Worker {
         if !connection.line.open(&self.universal.greeting)? {
             return Ok(Said::Connecting);
         }
+        let mut may_read = read;
         if !connection.is_announced() {
             self.conversations += 1;
             connection.peer.session = connection.line.session();
@@ -233,16 +234,23 @@ impl Worker {
             for function in self.functions.iter() {
                 connection.line.send(&function.can_do());
             }
-        } else if read {
-            connection.line.fill()?;
         }
         let (line, peer) = (&mut connection.line, &mut connection.peer);
         loop {
             if peer.mood == Mood::Ready {
                 line.send(&Request::Grab(self.flags.grab));
                 peer.mood = Mood::Asked;
+                line.flush()?;
+                // A server on another core may have answered already: trying costs less than a wait for it.
+                may_read = true;
             }
             match line.next(|response| packet(response, peer.conversation))? {
+                None if may_read => {
+                    may_read = false;
+                    if !line.fill()? {
+                        break;
+                    }
+                }
                 None => break,
                 Some(Packet::Noop) if peer.mood == Mood::Asleep => peer.mood = Mood::Ready,
                 Some(Packet::NoJob) if peer.mood == Mood::Asked => peer.mood = Mood::Refused,
@@ -288,7 +296,15 @@ impl Worker {
         let mut timeout = u64::try_from(slice).ok().map(Duration::from_millis);
         loop {
             match wait_for(lines().map(Line::link), self.wake.descriptor(), timeout) {
-                Ok(Woken::Ready) => return Ok(Pass { read: true, dial: false }),
+                Ok(Woken::Ready) => {
+                    if let [only] = &mut self.universal.connections[..]
+                        && only.peer.mood == Mood::Asleep
+                    {
+                        // What a sleeping worker hears is that there is a job: asking for it at once saves a round trip.
+                        only.peer.mood = Mood::Ready;
+                    }
+                    return Ok(Pass { read: true, dial: false });
+                }
                 // Only servers that cannot be reached are left.
                 Ok(Woken::Nothing) => return Ok(Pass { read: false, dial: true }),
                 Ok(Woken::Other) => {
