@@ -17,8 +17,10 @@ import time
 LINES = [
     ('one job at a time, client', 'do', 'client'),
     ('one job at a time, worker', 'do', 'worker'),
+    ('one job at a time, both', 'do', 'both'),
     ('32 tasks at a time, client', 'tasks', 'client'),
     ('32 tasks at a time, worker', 'tasks', 'worker'),
+    ('32 tasks at a time, both', 'tasks', 'both'),
     ('background submit', 'background', 'client'),
     ('drain', 'background', 'worker'),
 ]
@@ -79,7 +81,8 @@ def measure(options, library, kind):
             return {'client': client, 'worker': result(start(options, library, broker.port, 'worker', options.jobs))}
         worker = start(options, library, broker.port, 'worker', options.jobs)
         client = result(start(options, library, broker.port, kind, options.jobs))
-        return {'client': client, 'worker': result(worker)}
+        worker = result(worker)
+        return {'client': client, 'worker': worker, 'both': (client[0] + worker[0], client[1])}
     finally:
         broker.stop()
 
