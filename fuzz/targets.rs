@@ -21,3 +21,9 @@ fn text_decode() {
 fn broker_ops() {
     check!().with_max_len(4096).for_each(fuzz::broker_ops);
 }
+
+/// A log's segment, some of whose bytes are others.
+#[test]
+fn log_read() {
+    check!().with_max_len(256).for_each(fuzz::log_read);
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lineshaft::broker::{Broker, Compat, Config, Input, Now, Outbox};
 use lineshaft::protocol::{Command, Decoder, Frame, Limits, OutBuf, Request, Response, ResponseStep, Step};
+use lineshaft::store::{Change, Log, LogSettings, Store};
 use lineshaft::types::ConnId;
 
 /// Limits that a short input can reach.
@@ -352,4 +353,82 @@ impl House {
         self.now.wall += end.saturating_sub(self.now.mono);
         self.now.mono = end.max(self.now.mono);
     }
+}
+
+/// Bytes as a segment of a log: nothing panics, and what was read once is read again.
+///
+/// # Panics
+/// Where that is not so.
+pub fn log_read(bytes: &[u8]) {
+    let place = tempfile::tempdir().expect("a directory for a log");
+    let path = place.path().join("0000000000000001.log");
+    // Whole batches of a log with this mark are easier to meet than CRCs that hold: a byte says where the bytes go.
+    let segment = match bytes.split_first() {
+        Some((at, rest)) => {
+            let mut segment = log_segment();
+            let at = usize::from(*at) * segment.len() / 256;
+            let end = (at + rest.len()).min(segment.len());
+            segment[at..end].copy_from_slice(&rest[..end - at]);
+            segment
+        }
+        None => Vec::new(),
+    };
+    std::fs::write(&path, &segment).expect("a segment");
+    let settings = || LogSettings { segment_bytes: 64 << 10, ..LogSettings::at(place.path()) };
+    let read = || {
+        let mut log = Log::open(settings()).ok()?;
+        let mut live = BTreeSet::new();
+        let replayed = log.replay(&mut |change| {
+            match change {
+                Change::Add(job) => drop(live.insert(job.number)),
+                Change::End { number } => drop(live.remove(number)),
+                _ => {}
+            }
+            Ok(())
+        });
+        replayed.is_ok().then_some(live)
+    };
+    let mut looked = BTreeSet::new();
+    let report = Log::read(place.path(), &mut |change| {
+        match change {
+            Change::Add(job) => drop(looked.insert(job.number)),
+            Change::End { number } => drop(looked.remove(number)),
+            _ => {}
+        }
+        Ok(())
+    });
+    assert_eq!(std::fs::read(&path).expect("a segment"), segment, "reading has changed it");
+    let first = read();
+    assert_eq!(first, report.is_ok().then_some(looked));
+    assert_eq!(first, read(), "what was read once is not read again");
+}
+
+/// Two batches of jobs, as a log has written them.
+fn log_segment() -> Vec<u8> {
+    static SEGMENT: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    let make = || {
+        let place = tempfile::tempdir().expect("a directory for a log");
+        let mut log = Log::open(LogSettings::at(place.path())).expect("a log");
+        for number in [1, 3] {
+            let mut batch = lineshaft::store::Batch::new();
+            for number in [number, number + 1] {
+                batch.push(&Change::Add(lineshaft::store::StoredJob {
+                    number,
+                    function: b"f",
+                    unique: b"u",
+                    reducer: None,
+                    priority: lineshaft::types::Priority::Normal,
+                    due: 0,
+                    returns: 0,
+                    schedule: 0,
+                    cron: None,
+                    workload: lineshaft::types::Data::Borrowed(b"workload"),
+                }));
+            }
+            log.commit(&batch).expect("a commit");
+        }
+        drop(log);
+        std::fs::read(place.path().join("0000000000000001.log")).expect("a segment")
+    };
+    SEGMENT.get_or_init(make).clone()
 }

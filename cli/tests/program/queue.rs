@@ -271,6 +271,29 @@ fn what_cannot_be_done_says_why() {
     assert_eq!(place.read("text").len(), 5000);
 }
 
+#[test]
+fn a_damaged_log_is_told_and_read_around() {
+    let place = Place::new();
+    place.ok(&["import", "-", "log:q"], LINES);
+    place.ok(&["import", "--again", "-", "log:q"], LINES);
+    assert_eq!(place.said(&["verify", "log:q"]), "");
+    let segment = place.path("q/0000000000000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    // In the first record of the first batch: the others of it have been saved.
+    let at = bytes.windows(6).position(|word| word == b"resize").unwrap();
+    bytes[at] = b'R';
+    fs::write(&segment, &bytes).unwrap();
+    let outcome = place.queue(&["verify", "log:q"], b"");
+    assert!(
+        outcome.err.contains("are damaged; ") && outcome.err.contains("0000000000000001.log"),
+        "{}",
+        outcome.err
+    );
+    assert_eq!(outcome.status.code(), Some(6));
+    assert!(place.said(&["list", "log:q"]).contains("are damaged; "));
+    assert_eq!(fs::read(&segment).unwrap(), bytes, "reading has changed it");
+}
+
 /// Without the rights of root, who may do all.
 #[test]
 fn what_may_not_be_written_says_so_and_stays() {

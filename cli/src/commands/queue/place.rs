@@ -1,9 +1,11 @@
 //! Where jobs come from and go to.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use lineshaft::store::Store;
+use lineshaft::store::log::Finding;
+use lineshaft::store::{Log, Store};
 
 use super::jobs::{Filter, Jobs};
 use super::lines;
@@ -85,9 +87,23 @@ impl Place {
             Self::Store(address) => {
                 self.must_be_there()?;
                 store::read(address, &mut |change| jobs.take(change))?;
+                for finding in self.findings()? {
+                    writeln!(io::stderr(), "lineshaft: {}: {finding}", self.shown())?;
+                }
             }
         }
         Ok(jobs)
+    }
+
+    /// What is damaged or torn; only logs tell.
+    pub(super) fn findings(&self) -> Result<Vec<Finding>, Failure> {
+        match self {
+            Self::Store(address) => match address.strip_prefix("log:") {
+                Some(path) => Ok(Log::read(path.as_ref(), &mut |_| Ok(()))?.findings),
+                None => Ok(Vec::new()),
+            },
+            Self::Pipe | Self::Lines(_) => Ok(Vec::new()),
+        }
     }
 
     /// Everything that is there, and the store itself, which nobody else may use until it is dropped.

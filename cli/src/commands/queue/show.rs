@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
+use lineshaft::store::log::Finding;
 use lineshaft::types::Priority;
 
 use super::PLACE;
@@ -27,7 +28,9 @@ impl Verify {
         let jobs = place.load(&Filter::default())?;
         let (shown, sums, highest) = (place.shown(), jobs.sums()?, jobs.highest());
         writeln!(io::stdout(), "{shown}: {sums}, numbers up to {highest}")?;
-        Ok(Exit::Done.own())
+        // `load` has said which.
+        let damaged = place.findings()?.iter().any(Finding::is_damage);
+        Ok(if damaged { Exit::System } else { Exit::Done }.own())
     }
 }
 

@@ -156,3 +156,64 @@ fn a_newer_version_is_refused_and_left_as_it_was() {
     assert!(error.to_string().contains("format version 2"), "{error}");
     assert_eq!(fs::read(place.last()).expect("a segment"), before);
 }
+
+#[test]
+fn a_path_that_is_no_directory_is_refused() {
+    let place = Place::new("file");
+    fs::create_dir_all(&place.0).expect("a directory");
+    let file = place.0.join("file");
+    fs::write(&file, "text").expect("a file");
+    for path in [file.clone(), PathBuf::from("/dev/full"), file.join("below")] {
+        let error = Log::open(LogSettings::at(&path)).expect_err("it is no directory");
+        let text = error.to_string();
+        assert_eq!(error.kind(), StoreErrorKind::Settings, "{text}");
+        assert!(
+            text.contains("A file is in its way") && text.contains("file") | text.contains("full"),
+            "{text}"
+        );
+    }
+    assert_eq!(fs::read(&file).expect("a file"), b"text");
+    let error = Log::open(LogSettings::default()).expect_err("there is no path");
+    assert_eq!(error.to_string(), "a log has no directory: name one.");
+    let error = Log::open(LogSettings { segment_bytes: 1, ..LogSettings::at(&file) }).expect_err("too small");
+    assert_eq!(error.to_string(), "segments of 1 bytes: a log takes 64 KiB to 4 GiB.");
+}
+
+#[test]
+fn reading_changes_nothing() {
+    let place = Place::new("read");
+    assert!(Log::read(&place.0, &mut |_| Ok(())).is_err() && !place.0.exists());
+    let mut log = place.open();
+    commit(&mut log, &[add(1), add(2)]);
+    let error = Log::read(&place.0, &mut |_| Ok(())).expect_err("a server has it");
+    assert_eq!(error.kind(), StoreErrorKind::Locked);
+    drop(log);
+    // Torn.
+    change_bytes(&place.last(), |bytes| bytes.extend_from_slice(b"more"));
+    let files = || -> Vec<_> {
+        let entries = fs::read_dir(&place.0).expect("a directory");
+        let mut files: Vec<_> = entries.map(|it| it.expect("an entry").path()).collect();
+        files.sort();
+        files.into_iter().map(|path| (fs::read(&path).expect("a file"), path)).collect()
+    };
+    let before = files();
+    let mut changes = Vec::new();
+    let report = Log::read(&place.0, &mut |change| {
+        changes.push(change.number());
+        Ok(())
+    });
+    let report = report.expect("it can be read");
+    assert_eq!(changes, [1, 2, 2], "two jobs and the counter");
+    assert_eq!((report.segments, report.findings.len()), (1, 1));
+    assert_eq!(files(), before);
+}
+
+#[test]
+fn an_error_of_the_one_who_reads_leaves_all_as_it_was() {
+    let place = Place::new("each");
+    commit(&mut place.open(), &[add(1), add(2)]);
+    let mut log = place.open();
+    let stop = || StoreError::new(StoreErrorKind::Damaged, "stop");
+    assert_eq!(log.replay(&mut |_| Err(stop())), Err(stop()));
+    assert_eq!(replay(&mut log), [1, 2]);
+}

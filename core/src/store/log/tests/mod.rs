@@ -7,3 +7,4 @@ mod faults;
 mod memory;
 mod model;
 mod room;
+mod version_1;
