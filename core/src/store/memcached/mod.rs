@@ -246,11 +246,19 @@ impl Memcached {
         Ok(())
     }
 
-    /// The batch is in. Deleting what has ended may still fail: then it goes the next time.
-    fn settle(&mut self, mut wires: Vec<Wire>) {
-        if self.bury(&mut wires).is_ok() {
+    /// Writes a batch, and keeps the connections where they are still of use.
+    fn attempt(&mut self, mut wires: Vec<Wire>, batch: &Batch) -> Result<(), Fault> {
+        let outcome = self.write(&mut wires, batch);
+        let usable = match outcome {
+            // It is durable without that. What cannot be deleted now goes the next time.
+            Ok(()) => self.bury(&mut wires).is_ok(),
+            Err(Fault::Refused(_)) => self.make_room(&mut wires, batch).is_ok(),
+            Err(Fault::Lost(_)) => false,
+        };
+        if usable {
             self.wires = Some(wires);
         }
+        outcome
     }
 
     /// Deletes the records of jobs that have ended.
@@ -379,26 +387,15 @@ impl Store for Memcached {
         if batch.is_empty() {
             return Ok(());
         }
-        if let Some(mut wires) = self.wires.take() {
-            match self.write(&mut wires, batch) {
-                Ok(()) => {
-                    self.settle(wires);
-                    return Ok(());
-                }
-                Err(Fault::Refused(error)) => {
-                    if self.make_room(&mut wires, batch).is_ok() {
-                        self.wires = Some(wires);
-                    }
-                    return Err(error);
-                }
+        if let Some(wires) = self.wires.take() {
+            match self.attempt(wires, batch) {
                 // memcached may have been restarted since the last batch: once more.
                 Err(Fault::Lost(_)) => {}
+                other => return Ok(other?),
             }
         }
-        let mut wires = self.connect()?;
-        self.write(&mut wires, batch)?;
-        self.settle(wires);
-        Ok(())
+        let wires = self.connect()?;
+        Ok(self.attempt(wires, batch)?)
     }
 
     fn max_job(&self) -> usize {

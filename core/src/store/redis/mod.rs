@@ -150,6 +150,22 @@ impl Redis {
         self.claim.execute(wire, &self.keys.meta, commands)
     }
 
+    /// Writes a batch, and keeps the connection where it is still of use.
+    fn attempt(&mut self, mut wire: Wire, batch: &Batch) -> Result<(), Fault> {
+        let mut outcome = self.write(&mut wire, batch);
+        if let Err(Fault::Refused(_)) = outcome {
+            match self.make_room(&mut wire, batch) {
+                Ok(true) => outcome = Ok(()),
+                Ok(false) => {}
+                Err(_) => return outcome,
+            }
+        }
+        if matches!(outcome, Ok(()) | Err(Fault::Refused(_))) {
+            self.wire = Some(wire);
+        }
+        outcome
+    }
+
     fn write(&self, wire: &mut Wire, batch: &Batch) -> Result<(), Fault> {
         let Keys { jobs, returns, meta } = &self.keys;
         let known = self.returned(wire, batch)?;
@@ -327,27 +343,15 @@ impl Store for Redis {
         if batch.is_empty() {
             return Ok(());
         }
-        if let Some(mut wire) = self.wire.take() {
-            match self.write(&mut wire, batch) {
-                Ok(()) => {
-                    self.wire = Some(wire);
-                    return Ok(());
-                }
-                Err(Fault::Refused(error)) => {
-                    if let Ok(done) = self.make_room(&mut wire, batch) {
-                        self.wire = Some(wire);
-                        return if done { Ok(()) } else { Err(error) };
-                    }
-                    return Err(error);
-                }
+        if let Some(wire) = self.wire.take() {
+            match self.attempt(wire, batch) {
                 // Redis may have been restarted since the last batch: once more.
                 Err(Fault::Lost(_) | Fault::Fenced(_)) => {}
+                other => return Ok(other?),
             }
         }
-        let mut wire = self.connect()?;
-        self.write(&mut wire, batch)?;
-        self.wire = Some(wire);
-        Ok(())
+        let wire = self.connect()?;
+        Ok(self.attempt(wire, batch)?)
     }
 
     fn max_job(&self) -> usize {
