@@ -106,6 +106,10 @@ impl Client {
                 }
                 return Err(self.universal.report.note(IO_WAIT));
             }
+            // With several jobs under way more has come meanwhile, as a rule: a look costs less than a wait.
+            if self.under_way > 1 && self.fill()? {
+                continue;
+            }
             self.wait_once()?;
             self.fill()?;
         }
