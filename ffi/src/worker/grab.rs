@@ -133,6 +133,8 @@ impl Worker {
             return Err(self.universal.report.note(code));
         }
         self.settle(Mood::Refused);
+        // Whoever can be reached is told with the first request of this call.
+        self.flags.has_changes = false;
         let mut pass = Pass { read: non_blocking, dial: true };
         let mut patience = self.universal.timeout;
         loop {
@@ -188,7 +190,6 @@ impl Worker {
                 Err(error) => last = Some(error),
             }
         }
-        self.flags.has_changes = false;
         match (reached, pending) {
             (true, pending) => Round::Empty { pending },
             (false, true) => Round::Pending,

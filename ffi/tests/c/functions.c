@@ -69,7 +69,9 @@ static void changes(void) {
   CHECK((gearman_worker_options(worker) & GEARMAN_WORKER_CHANGE) == 0);
   CHECK_RC(GEARMAN_SUCCESS, gearman_worker_add_function(worker, "later", 0, answer_v1, &success));
   gearman_worker_set_timeout(worker, PATIENCE);
+  CHECK((gearman_worker_options(worker) & GEARMAN_WORKER_CHANGE) != 0);
   CHECK_RC(GEARMAN_SUCCESS, gearman_worker_work(worker));
+  CHECK((gearman_worker_options(worker) & GEARMAN_WORKER_CHANGE) == 0);
   CHECK_RC(GEARMAN_SUCCESS, gearman_worker_unregister(worker, "later"));
   submit("later");
   gearman_worker_set_timeout(worker, 20);
