@@ -15,7 +15,7 @@ use super::journal::{Journal, StoreWhen};
 use super::listener;
 use super::log::Repeats;
 use super::persist::Persist;
-use super::state::{Shared, State};
+use super::state::{self, Shared, State};
 use super::{Phase, Server};
 use crate::broker::{Broker, Config, Now, Outbox};
 use crate::error::{Error, ErrorKind, Result};
@@ -214,7 +214,11 @@ impl Builder {
         };
         let mut runtimes = Vec::new();
         for _ in 0..threads {
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            let round = shared.clone();
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .on_thread_park(move || round.end_round())
+                .build();
             runtimes.push(runtime.map_err(|error| io("an I/O thread", error))?);
         }
         let handles: Arc<[_]> = runtimes.iter().map(|runtime| runtime.handle().clone()).collect();
@@ -251,6 +255,7 @@ impl Builder {
             let mut phase = server.phase.subscribe();
             let thread = std::thread::Builder::new().name(format!("lineshaft-io-{number}"));
             let run = move || {
+                state::hold_back();
                 // An error means that the server is gone, which is an end as well.
                 let _ = runtime.block_on(phase.wait_for(|phase| *phase == Phase::Stopping));
             };

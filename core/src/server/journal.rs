@@ -9,6 +9,9 @@ use crate::protocol::{OutBuf, Response};
 use crate::store::{Batch, Change};
 use crate::types::ConnId;
 
+/// So many changes are stored at once, whether somebody waits for them or not.
+const MANY: usize = 4096;
+
 /// When jobs are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreWhen {
@@ -18,6 +21,17 @@ pub enum StoreWhen {
     /// When the server ends in an orderly way, as gearmand's `--store-queue-on-shutdown` has it: jobs that were submitted since the
     /// start are lost with anything else. Jobs that were stored before are kept until they have ended.
     Stopped,
+}
+
+/// What the store's thread waits to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitsFor {
+    /// It does not wait.
+    Nothing,
+    /// There is something to store.
+    Changes,
+    /// There is something that cannot wait.
+    Urgent,
 }
 
 /// What the store has not been given yet, or is being given.
@@ -34,8 +48,8 @@ pub(super) struct Journal {
     when: StoreWhen,
     /// Numbers up to this one may be in the store, where jobs are stored at the end.
     restored: u64,
-    /// The store's thread waits to be told that there is something.
-    pub(super) asleep: bool,
+    /// What the store's thread waits to be told.
+    pub(super) waits_for: WaitsFor,
     /// The store has failed for too long: nobody waits for it.
     pub(super) refusing: bool,
     /// There is no server any more: what gathers is the last batch.
@@ -52,7 +66,7 @@ impl Journal {
             waiters: VecDeque::new(),
             when,
             restored,
-            asleep: false,
+            waits_for: WaitsFor::Nothing,
             refusing: false,
             ending: false,
         }
@@ -70,9 +84,17 @@ impl Journal {
         }
     }
 
-    /// True, once, where the store's thread waits and there is something for it.
+    /// True, once, where the store's thread waits for what there is now.
     pub(super) fn rouse(&mut self) -> bool {
-        self.asleep && self.has_work() && std::mem::take(&mut self.asleep)
+        let roused = match self.waits_for {
+            WaitsFor::Nothing => false,
+            WaitsFor::Changes => self.has_work(),
+            WaitsFor::Urgent => self.is_urgent(),
+        };
+        if roused {
+            self.waits_for = WaitsFor::Nothing;
+        }
+        roused
     }
 
     /// There is nothing to do, and more may come.
@@ -83,6 +105,11 @@ impl Journal {
     /// There is something for the store.
     pub(super) fn has_work(&self) -> bool {
         !self.gathering.is_empty() || !self.waiters.is_empty()
+    }
+
+    /// Somebody waits for what has gathered, or it is much.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.ending || !self.waiters.is_empty() || self.gathering.len() >= MANY
     }
 
     /// The batch that a job waits for; `None` where it is durable, or not to be.
@@ -302,5 +329,31 @@ mod tests {
         assert!(!journal.has_work() && !journal.owes(&mut Held::default(), ConnId::new(0, 1), 6));
         journal.store(&Change::End { number: 5 });
         assert!(journal.has_work());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_may_gather() {
+        let mut journal = Journal::new(StoreWhen::Submitted, 0);
+        let end = |number| Change::End { number };
+        journal.waits_for = WaitsFor::Changes;
+        assert!(!journal.rouse(), "there is nothing");
+        journal.store(&end(1));
+        assert!(journal.rouse() && !journal.rouse(), "told once");
+
+        journal.waits_for = WaitsFor::Urgent;
+        journal.store(&end(2));
+        assert!(!journal.rouse() && journal.has_work());
+        journal.store(&add(3));
+        assert!(journal.owes(&mut Held::default(), ConnId::new(0, 1), 3));
+        assert!(journal.rouse(), "somebody waits");
+
+        let mut journal = Journal::new(StoreWhen::Submitted, 0);
+        journal.waits_for = WaitsFor::Urgent;
+        for number in 1..MANY as u64 {
+            journal.store(&end(number));
+        }
+        assert!(!journal.rouse());
+        journal.store(&end(MANY as u64));
+        assert!(journal.rouse(), "many");
     }
 }

@@ -1,5 +1,6 @@
 //! What stands behind the one lock: the broker and, for each connection, what is to be sent to it.
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicUsize;
 use std::task::Waker;
 use std::time::Duration;
@@ -155,6 +156,20 @@ pub(super) struct Shared {
     pub(super) refused: Repeats,
 }
 
+/// After so many turns at the latest an I/O thread tells the store's thread that there is something.
+const ROUND: u32 = 64;
+
+thread_local! {
+    /// Turns since there has been something to tell the store's thread; 0 where there is nothing, `None` on threads that tell it
+    /// at once.
+    static HELD_BACK: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+/// From here on this thread tells the store's thread at the end of its rounds.
+pub(super) fn hold_back() {
+    HELD_BACK.set(Some(0));
+}
+
 impl State {
     pub(super) const fn new(broker: Broker, journal: Option<Journal>) -> Self {
         Self {
@@ -260,9 +275,7 @@ impl Shared {
         }
         let stirred = state.journal.as_mut().is_some_and(Journal::rouse);
         drop(guard);
-        if stirred {
-            self.stirred.notify_one();
-        }
+        self.stir(stirred);
         if earlier {
             self.rearm.notify_one();
         }
@@ -273,6 +286,30 @@ impl Shared {
             line.write();
         }
         result
+    }
+
+    /// Tells the store's thread, where that is `stirred`: an I/O thread does it at the end of a round of its tasks.
+    fn stir(&self, stirred: bool) {
+        let Some(turns) = HELD_BACK.get() else {
+            if stirred {
+                self.stirred.notify_one();
+            }
+            return;
+        };
+        if stirred || turns > 0 {
+            HELD_BACK.set(Some(turns + 1));
+            if turns + 1 == ROUND {
+                self.end_round();
+            }
+        }
+    }
+
+    /// An I/O thread has dealt with all that had come.
+    pub(super) fn end_round(&self) {
+        if HELD_BACK.get().is_some_and(|turns| turns > 0) {
+            HELD_BACK.set(Some(0));
+            self.stirred.notify_one();
+        }
     }
 
     /// Enters a new connection.
