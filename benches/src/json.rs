@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::report::{Report, Row, Summary};
 use crate::scenario::Unit;
-use crate::server::Kind;
 
 /// All figures of all rounds.
-pub(crate) fn report(report: &Report, settings: Value) -> Value {
-    json!({ "settings": settings, "lines": report.rows.iter().map(|row| line(report, row)).collect::<Vec<_>>() })
+pub(crate) fn report(reports: &[Report], settings: Value) -> Value {
+    let lines = reports.iter().flat_map(|report| report.rows.iter().map(move |row| line(report, row)));
+    json!({ "settings": settings, "lines": lines.collect::<Vec<_>>() })
 }
 
 fn line(report: &Report, row: &Row) -> Value {
@@ -21,14 +21,14 @@ fn line(report: &Report, row: &Row) -> Value {
         "title": row.line.title.trim(),
         "unit": match row.line.unit {
             Unit::MicrosPerJob => "cpu_us_per_job",
+            Unit::Micros => "us",
             Unit::Millis => "ms",
             Unit::Bytes => "bytes",
             Unit::Packets => "packets_per_job",
             Unit::JobsPerSecond => "jobs_per_cpu_second",
         },
         "servers": servers.collect::<Map<_, _>>(),
-        "ratio_to_tuned": report.ratio(row, Kind::Tuned),
-        "ratio_to_gearmand": report.ratio(row, Kind::Gearmand),
+        "ratio_to": report.rivals().map(|kind| (kind.name().into(), report.ratio(row, kind).into())).collect::<Map<_, _>>(),
         "targets": targets.collect::<Vec<_>>(),
     })
 }

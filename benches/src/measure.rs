@@ -49,19 +49,23 @@ pub(crate) struct Window {
 
 /// How long, beyond its window, a load may need for what it has begun.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// When the last answer has arrived the server may still be busy with what needs none; then it goes to sleep, which is
-/// when the kernel closes its account.
-const SETTLE: Duration = Duration::from_millis(3);
+/// When the last answer has arrived the server may still be busy with what needs none, such as storing that jobs have ended. It is
+/// at rest when it has used less than [`IDLE`] over this time.
+const QUIET: Duration = Duration::from_millis(20);
+/// What a server may use now and then while nothing is asked of it.
+const IDLE: Duration = Duration::from_micros(400);
 
 /// What was measured over one window.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     /// What was done.
     pub(crate) tally: Tally,
-    /// How long it took.
+    /// How long it took, until the last answer.
     pub(crate) wall: Duration,
-    /// What it cost the server.
+    /// What it cost the server, until it was at rest.
     pub(crate) server: Duration,
+    /// What of that its store's thread has cost, where it has one.
+    pub(crate) store: Option<Duration>,
     /// What it cost the load.
     pub(crate) load: Duration,
 }
@@ -80,19 +84,19 @@ impl Measured {
 
 /// Applies `load` to the server process `pid` for one window, from rest to rest.
 pub(crate) fn measure(net: &mut Net, load: &mut impl Load, pid: u32, window: Window) -> Result<Measured> {
-    let before = (meter::cpu_time(pid)?, meter::cpu_time(std::process::id())?);
+    let before = (rest(net, load, pid)?, meter::store_time(pid), meter::cpu_time(std::process::id())?);
     *load.tally() = Tally::default();
     let begun = clock::now();
     apply(net, load, window)?;
     let wall = begun.elapsed();
-    settle(net, load, SETTLE)?;
-    let after = (meter::cpu_time(pid)?, meter::cpu_time(std::process::id())?);
+    let after = (rest(net, load, pid)?, meter::store_time(pid), meter::cpu_time(std::process::id())?);
     let tally = std::mem::take(load.tally());
     Ok(Measured {
         tally,
         wall,
         server: after.0.saturating_sub(before.0),
-        load: after.1.saturating_sub(before.1),
+        store: after.1.zip(before.1).map(|(after, before)| after.saturating_sub(before)),
+        load: after.2.saturating_sub(before.2),
     })
 }
 
@@ -117,8 +121,22 @@ pub(crate) fn apply(net: &mut Net, load: &mut impl Load, window: Window) -> Resu
     Ok(())
 }
 
+/// Waits until the server is at rest. What it has cost until then.
+fn rest(net: &mut Net, load: &mut impl Load, pid: u32) -> Result<Duration> {
+    let until = clock::now() + PATIENCE;
+    let mut spent = meter::cpu_time(pid)?;
+    while clock::now() < until {
+        settle(net, load, QUIET)?;
+        let before = std::mem::replace(&mut spent, meter::cpu_time(pid)?);
+        if spent.saturating_sub(before) < IDLE {
+            return Ok(spent);
+        }
+    }
+    Err(format!("the server does not come to rest in {PATIENCE:?}"))
+}
+
 /// Takes what arrives for `time`.
-pub(crate) fn settle(net: &mut Net, load: &mut impl Load, time: Duration) -> Result<()> {
+fn settle(net: &mut Net, load: &mut impl Load, time: Duration) -> Result<()> {
     let until = clock::now() + time;
     loop {
         let left = until.saturating_duration_since(clock::now());

@@ -1,11 +1,31 @@
 //! What a process has cost so far, as the kernel tells it under /proc.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 
 use crate::Result;
+
+/// The thread of our server that calls the store, as the system shows its name.
+const STORE: &str = "lineshaft-store";
+
+/// CPU time of the store's thread; `None` where the process has no such thread, or the kernel keeps no account in nanoseconds.
+pub(crate) fn store_time(pid: u32) -> Option<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let store = threads
+        .flatten()
+        .map(|thread| thread.path())
+        .find(|thread| fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.trim_end() == STORE));
+    scheduled(&store?)
+}
+
+/// What the scheduler's account says of a thread. One that has ended meanwhile has no file any more.
+fn scheduled(thread: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
 
 /// CPU time, user and system, of all threads that the process `pid` has.
 ///
@@ -21,13 +41,8 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
 fn by_thread(pid: u32) -> Result<Option<Duration>> {
     let folder = format!("/proc/{pid}/task");
     let threads = fs::read_dir(&folder).map_err(|error| format!("cannot read {folder}: {error}"))?;
-    let mut nanos = 0;
-    for thread in threads.flatten() {
-        // A thread that has ended meanwhile has no file any more.
-        let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
-        nanos += text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok((nanos > 0).then(|| Duration::from_nanos(nanos)))
+    let time: Duration = threads.flatten().filter_map(|thread| scheduled(&thread.path())).sum();
+    Ok((!time.is_zero()).then_some(time))
 }
 
 fn by_ticks(pid: u32) -> Result<Duration> {

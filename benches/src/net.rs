@@ -8,9 +8,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use lineshaft::protocol::Command;
-
-use crate::wire::{self, Packet, kind};
+use crate::wire::{self, Language, Packet};
 use crate::{Result, clock};
 
 /// What is read from a connection at once, in bytes.
@@ -20,7 +18,7 @@ const EVENTS: usize = 1024;
 /// So many connections are opened before the server must have answered on all of them: the shortest listen queue in use
 /// (gearmand's default of 32) then never overflows, which would cost a second each time.
 const CONNECT_TOGETHER: usize = 16;
-/// How long a server may take to answer an ECHO_REQ on fresh connections.
+/// How long a server may take to answer an ECHO_REQ or PING on fresh connections.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Number of a connection; used again after it has been closed.
@@ -64,6 +62,7 @@ struct Peer {
 #[derive(Debug)]
 pub(crate) struct Net {
     address: SocketAddr,
+    language: Language,
     poll: Poll,
     events: Events,
     peers: Vec<Option<Peer>>,
@@ -76,9 +75,10 @@ pub(crate) struct Net {
 
 impl Net {
     /// No connection yet to the server at `address`.
-    pub(crate) fn new(address: SocketAddr) -> Result<Self> {
+    pub(crate) fn new(address: SocketAddr, language: Language) -> Result<Self> {
         Ok(Self {
             address,
+            language,
             poll: Poll::new().map_err(|error| format!("cannot poll: {error}"))?,
             events: Events::with_capacity(EVENTS),
             peers: Vec::new(),
@@ -87,6 +87,11 @@ impl Net {
             chunk: vec![0; CHUNK],
             now: clock::now(),
         })
+    }
+
+    /// What the server speaks.
+    pub(crate) const fn language(&self) -> Language {
+        self.language
     }
 
     /// When the current turn began.
@@ -142,7 +147,7 @@ impl Net {
     /// Makes sure that the server has dealt with everything that has been sent on `peers`.
     pub(crate) fn echo_all(&mut self, peers: &[PeerId]) -> Result<()> {
         for peer in peers {
-            wire::put(self.out(*peer), Command::EchoReq, &[b"all"]);
+            self.language.put_echo(self.out(*peer));
         }
         let mut echoes = Echoes { missing: peers.len() };
         let until = clock::now() + CONNECT_PATIENCE;
@@ -280,7 +285,7 @@ impl Net {
     /// Hands on all whole packets; says how many bytes they take.
     fn packets(&mut self, receiver: &mut impl Receive, id: PeerId, bytes: &[u8]) -> Result<usize> {
         let mut used = 0;
-        while let Some((packet, length)) = wire::packet(&bytes[used..])? {
+        while let Some((packet, length)) = self.language.packet(&bytes[used..])? {
             receiver.packet(self, id, packet)?;
             used += length;
         }
@@ -330,7 +335,7 @@ struct Echoes {
 
 impl Receive for Echoes {
     fn packet(&mut self, _net: &mut Net, _peer: PeerId, packet: Packet<'_>) -> Result<()> {
-        if packet.kind != kind::ECHO_RES {
+        if !packet.is_echo() {
             return Err(packet.unexpected("while connecting"));
         }
         self.missing -= 1;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-/// Measures Lineshaft's daemon and gearmand side by side: CPU per job, rates, latencies, memory.
+/// Measures Lineshaft's daemon and others side by side: CPU per job, rates, latencies, memory.
 #[derive(Debug, Parser)]
 #[command(name = "side-by-side")]
 pub(crate) struct Options {
@@ -16,15 +16,24 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) server_arg: Vec<String>,
 
-    /// Whom to compare with: gearmand with its defaults and tuned
-    #[arg(long, value_enum, value_name = "SERVER", default_value = "gearmand")]
-    pub(crate) against: Against,
+    /// Whom to compare with, separated by commas
+    #[arg(long, value_enum, value_name = "SERVERS", value_delimiter = ',', default_value = "gearmand")]
+    pub(crate) against: Vec<Against>,
 
     /// gearmand's binary [default: where packages put it]
     #[arg(long, value_name = "PATH")]
     pub(crate) gearmand: Option<PathBuf>,
 
-    /// Only these lines of the table (see --list), separated by commas
+    /// Redis' server [default: where packages put it]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) redis: Option<PathBuf>,
+
+    /// Where the servers keep their files, each in a folder of its own. The durable lines measure the disk under it
+    /// [default: the folder for temporary files; where that is in memory, the one of this program]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// Only these lines of the tables (see --list), separated by commas
     #[arg(long, value_name = "LINES", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
@@ -57,8 +66,10 @@ pub(crate) struct Options {
 /// Whom to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Against {
-    /// gearmand with its defaults and tuned
+    /// gearmand with its defaults and tuned; with SQLite where jobs are durable
     Gearmand,
+    /// Redis, where jobs are durable: appendonly yes, appendfsync always
+    Redis,
     /// Nobody
     Nobody,
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Figure, Line, Target};
-use crate::server::{Kind, Variant};
+use crate::contestant::{Kind, Variant};
+use crate::disk::Place;
+use crate::scenario::{Figure, Group, Line, Target};
 
 /// "Gaps under a quarter mean nothing."
 const NOISE: f64 = 1.25;
@@ -82,9 +83,11 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// All rows, and whose columns they have.
+/// All rows of a group, and whose columns they have.
 #[derive(Debug)]
 pub(crate) struct Report {
+    pub(crate) group: Group,
+    pub(crate) place: Place,
     pub(crate) variants: Vec<Variant>,
     pub(crate) rows: Vec<Row>,
 }
@@ -99,29 +102,37 @@ pub(crate) struct Verdict {
 }
 
 impl Report {
-    /// The column of a server with one core.
-    fn column(&self, kind: Kind) -> Option<usize> {
-        self.variants.iter().position(|variant| *variant == Variant { kind, cores: 1 })
+    /// What a server with one core has in a row.
+    fn summary<'a>(&self, row: &'a Row, kind: Kind) -> Option<&'a Summary> {
+        let column = self.variants.iter().position(|variant| *variant == Variant { kind, cores: 1 });
+        row.columns[column?].as_ref()
     }
 
-    /// A server's median in a row.
-    pub(crate) fn value(&self, row: &Row, kind: Kind) -> Option<f64> {
-        row.columns[self.column(kind)?].as_ref().map(|summary| summary.value)
+    /// What the one in a row has that the targets are for.
+    fn ours<'a>(&self, row: &'a Row) -> Option<&'a Summary> {
+        let kind = self.variants.iter().map(|variant| variant.kind).find(|kind| kind.has_targets());
+        self.summary(row, kind?)
+    }
+
+    /// Whom it is compared with.
+    pub(crate) fn rivals(&self) -> impl Iterator<Item = Kind> {
+        let one = self.variants.iter().filter(|variant| variant.cores == 1).map(|variant| variant.kind);
+        one.filter(|kind| !kind.has_targets())
     }
 
     /// Our median as a part of another server's.
     pub(crate) fn ratio(&self, row: &Row, to: Kind) -> Option<f64> {
-        let other = self.value(row, to).filter(|value| *value > 0.0)?;
-        Some(self.value(row, Kind::Ours)? / other)
+        let other = self.summary(row, to)?.value;
+        (other > 0.0).then_some(self.ours(row)?.value / other)
     }
 
     /// The rate of each server with several cores, as a multiple of its rate with one.
     pub(crate) fn gains(&self, row: &Row) -> impl Iterator<Item = (Variant, f64)> {
-        let rate = |column: usize| Some(row.columns[column].as_ref()?.jobs.as_ref()?.rate);
+        let rate = |summary: Option<&Summary>| Some(summary?.jobs.as_ref()?.rate);
         self.variants.iter().enumerate().filter(|(_, variant)| variant.cores > 1).filter_map(
             move |(column, variant)| {
-                let one = rate(self.column(variant.kind)?)?;
-                Some((*variant, rate(column)? / one))
+                let one = rate(self.summary(row, variant.kind))?;
+                Some((*variant, rate(row.columns[column].as_ref())? / one))
             },
         )
     }
@@ -132,63 +143,80 @@ impl Report {
     }
 
     fn verdict(&self, row: &Row, target: Target) -> Verdict {
-        let ours = self.value(row, Kind::Ours);
-        match target {
-            Target::OfTuned(part) => Verdict {
-                target: format!("{part:.2} of tuned"),
-                met: self.ratio(row, Kind::Tuned).map(|ratio| ratio <= part),
-            },
-            Target::AtMost(most) => {
-                Verdict { target: format!("at most {most}"), met: ours.map(|ours| ours <= most) }
+        let ours = self.ours(row).map(|summary| summary.value);
+        let elsewhere = |id: &str| Some(self.ours(self.rows.iter().find(|row| row.line.id == id)?)?.value);
+        let rate = |summary: Option<&Summary>| Some(summary?.jobs.as_ref()?.rate);
+        let (target, met) = match target {
+            Target::Of(kind, part) => {
+                let met = self.ratio(row, kind).map(|ratio| ratio <= part);
+                (format!("{part:.2} of {}", kind.name()), met)
             }
-            Target::AtLeast(least) => {
-                Verdict { target: format!("at least {least}"), met: ours.map(|ours| ours >= least) }
+            Target::RateOf(kind) => {
+                let rates = rate(self.ours(row)).zip(rate(self.summary(row, kind)));
+                (format!("rate of {}", kind.name()), rates.map(|(ours, other)| ours >= other))
+            }
+            Target::AtMost(most) => (format!("at most {most}"), ours.map(|ours| ours <= most)),
+            Target::AtLeast(least) => (format!("at least {least}"), ours.map(|ours| ours >= least)),
+            Target::Above(id, more) => {
+                let met = ours.zip(elsewhere(id)).map(|(ours, other)| ours <= other + more);
+                (format!("{id} and {more}"), met)
             }
             Target::FlatTo(id) => {
-                let other = self.rows.iter().find(|row| row.line.id == id);
-                let other = other.and_then(|row| self.value(row, Kind::Ours));
-                Verdict {
-                    target: format!("flat to {id}"),
-                    met: ours.zip(other).map(|(ours, other)| ours <= other * NOISE),
-                }
+                let met = ours.zip(elsewhere(id)).map(|(ours, other)| ours <= other * NOISE);
+                (format!("flat to {id}"), met)
             }
-        }
+        };
+        Verdict { target, met }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::Histogram;
+    use crate::measure::{Measured, Tally};
     use crate::scenario::Unit;
 
-    const LINES: [Line; 2] = [
-        Line { id: "small", title: "", unit: Unit::MicrosPerJob, targets: &[Target::OfTuned(0.5)] },
+    const LINES: [Line; 3] = [
+        Line { id: "small", title: "", unit: Unit::MicrosPerJob, targets: &[Target::Of(Kind::Sqlite, 0.5)] },
         Line {
             id: "large",
             title: "",
             unit: Unit::MicrosPerJob,
-            targets: &[Target::FlatTo("small"), Target::AtMost(3.0)],
+            targets: &[Target::FlatTo("small"), Target::AtMost(3.0), Target::Above("small", 0.7)],
         },
+        Line { id: "fast", title: "", unit: Unit::MicrosPerJob, targets: &[Target::RateOf(Kind::Sqlite)] },
     ];
 
     fn figures(values: &[f64]) -> Option<Summary> {
         Summary::of(&values.iter().map(|value| Figure { value: *value, measured: None }).collect::<Vec<_>>())
     }
 
+    fn done(jobs: u64) -> Option<Summary> {
+        let tally = Tally { jobs, latency: Histogram::default() };
+        let second = Duration::from_secs(1);
+        let measured = Measured { tally, wall: second, server: second, store: None, load: second };
+        Summary::of(&[Figure { value: 1.0, measured: Some(measured) }])
+    }
+
     #[test]
     fn verdicts_compare_medians() {
-        let variants = vec![Variant { kind: Kind::Ours, cores: 1 }, Variant { kind: Kind::Tuned, cores: 1 }];
+        let variants = [Kind::Log, Kind::Sqlite].map(|kind| Variant { kind, cores: 1 }).to_vec();
         let rows = vec![
             Row { line: &LINES[0], columns: vec![figures(&[9.0, 1.0, 2.0]), figures(&[4.0, 4.0])] },
             Row { line: &LINES[1], columns: vec![figures(&[2.6, 2.6]), None] },
+            Row { line: &LINES[2], columns: vec![done(4), done(5)] },
         ];
-        let report = Report { variants, rows };
+        let place = Place { folder: "/tmp".into(), disk: "ext4".into() };
+        let report = Report { group: Group::Durable, place, variants, rows };
         let met = |row: usize| {
             report.verdicts(&report.rows[row]).iter().map(|verdict| verdict.met).collect::<Vec<_>>()
         };
         assert_eq!(met(0), [Some(true)]);
-        assert_eq!(met(1), [Some(false), Some(true)]);
-        assert_eq!(report.ratio(&report.rows[1], Kind::Tuned), None);
+        assert_eq!(met(1), [Some(false), Some(true), Some(true)]);
+        assert_eq!(met(2), [Some(false)]);
+        assert_eq!(report.ratio(&report.rows[1], Kind::Sqlite), None);
+        assert_eq!(report.rivals().collect::<Vec<_>>(), [Kind::Sqlite]);
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! All rounds of all scenarios with all servers, interleaved.
+//! All rounds of all scenarios of a group with all its servers, interleaved.
 
 use std::time::Duration;
 
+use crate::contestant::{Kind, Programs, Variant};
 use crate::cores::Cores;
+use crate::disk::Place;
 use crate::report::{Row, Summary};
-use crate::scenario::{Figure, Scenario, Who};
-use crate::server::{Kind, Programs, Server, Variant};
+use crate::scenario::{Figure, Group, Scenario, Who};
+use crate::server::Server;
 use crate::{Result, clock};
 
 /// What is to be measured.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub(crate) group: Group,
     pub(crate) programs: Programs,
+    pub(crate) place: Place,
     pub(crate) cores: Cores,
     pub(crate) variants: Vec<Variant>,
     pub(crate) scenarios: Vec<&'static Scenario>,
@@ -78,7 +82,8 @@ impl Plan {
 
     fn once(&self, scenario: &Scenario, variant: Variant) -> Result<Vec<Figure>> {
         let place = |error| format!("{}, {}: {error}", scenario.lines[0].id, variant.name());
-        let mut server = Server::start(&self.programs, variant, &self.cores).map_err(place)?;
+        let mut server =
+            Server::start(&self.programs, variant, &self.cores, &self.place.folder).map_err(place)?;
         let figures = scenario.run(&server, variant.kind, self.time, self.deep);
         // A server that has ended explains whatever else went wrong.
         server.check().map_err(place)?;

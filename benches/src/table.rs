@@ -3,26 +3,34 @@
 use std::fmt::Write;
 
 use crate::report::{Report, Row, Summary};
-use crate::scenario::Unit;
-use crate::server::Kind;
+use crate::scenario::{Group, Unit};
 
 /// Widest title.
 const TITLE: usize = 52;
 
 /// The table of costs, and below it rates and latencies.
 pub(crate) fn costs(report: &Report) -> String {
-    let mut text = format!("{:TITLE$} {:>5}", "the server's cost", "");
+    let heading = match report.group {
+        Group::Memory => "the server's cost".to_owned(),
+        Group::Durable => format!("the same, jobs durable on {}", report.place.disk),
+    };
+    let mut text = format!("{heading:TITLE$} {:>5}", "");
     for variant in &report.variants {
         let _ = write!(text, " {:>9}", variant.name());
     }
-    let _ = writeln!(text, " {:>7} {:>9}  target of ours", "/tuned", "/gearmand");
+    for kind in report.rivals() {
+        let _ = write!(text, " {:>9}", format!("/{}", kind.name()));
+    }
+    let _ = writeln!(text, "  target of ours");
     for row in &report.rows {
         let _ = write!(text, "{:TITLE$} {:>5}", row.line.title, unit(row.line.unit));
         for summary in &row.columns {
             let _ = write!(text, " {:>9}", or_dash(summary.as_ref().map(|summary| number(summary.value))));
         }
-        let ratio = |kind| or_dash(report.ratio(row, kind).map(|ratio| format!("{ratio:.2}")));
-        let _ = write!(text, " {:>7} {:>9}", ratio(Kind::Tuned), ratio(Kind::Gearmand));
+        for kind in report.rivals() {
+            let ratio = report.ratio(row, kind).map(|ratio| format!("{ratio:.2}"));
+            let _ = write!(text, " {:>9}", or_dash(ratio));
+        }
         let _ = writeln!(text, "  {}", verdicts(report, row));
     }
     text.push('\n');
@@ -64,7 +72,7 @@ pub(crate) fn more_cores(report: &Report) -> String {
         let gains = report.gains(row).map(|(variant, gain)| format!("{} {gain:.2}", variant.name()));
         let gains = gains.collect::<Vec<_>>().join(", ");
         let _ = write!(text, "\n{:TITLE$}  rate over that with one core: {gains}", row.line.title);
-        let ours = report.gains(row).find(|(variant, _)| variant.kind == Kind::Ours);
+        let ours = report.gains(row).find(|(variant, _)| variant.kind.has_targets());
         text.push_str(match ours {
             Some((_, gain)) if gain >= 1.0 => "; target of ours, at least 1: met",
             Some(_) => "; target of ours, at least 1: NOT MET",
@@ -89,7 +97,7 @@ fn verdicts(report: &Report, row: &Row) -> String {
 
 const fn unit(unit: Unit) -> &'static str {
     match unit {
-        Unit::MicrosPerJob => "us",
+        Unit::MicrosPerJob | Unit::Micros => "us",
         Unit::Millis => "ms",
         Unit::Bytes => "B",
         Unit::Packets => "",

@@ -29,7 +29,7 @@ usage: cargo xtask <command>
   generate          the C header that is made from ffi/src
   install-c ...     the C library, its headers and man pages: --prefix DIR [--profile NAME]
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
-  bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand`)
+  bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand,redis`)
   bench c ...       our libgearman beside Debian's: the same program, CPU per job and rates (`--rounds`, `--jobs`)
   bench node ...    the Node.js package beside npm gearman and BullMQ on Redis
   bench python ...  the Python package beside gear, gearman3 and RQ on Redis

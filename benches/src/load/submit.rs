@@ -9,7 +9,8 @@ use crate::measure::{Load, Tally};
 use crate::net::{Net, PeerId, Receive};
 use crate::wire::{Packet, kind};
 
-/// Connections that each keep so many submissions unanswered. A job is counted when JOB_CREATED arrives.
+/// Connections that each keep so many submissions unanswered. A job is counted when JOB_CREATED arrives, or the
+/// length of Redis' list.
 #[derive(Debug)]
 pub(crate) struct Submit {
     peers: Vec<PeerId>,
@@ -93,7 +94,7 @@ impl Load for Submit {
 impl Receive for Submit {
     fn packet(&mut self, net: &mut Net, peer: PeerId, packet: Packet<'_>) -> Result<()> {
         match (packet.kind, self.since[peer].pop_front()) {
-            (kind::JOB_CREATED, Some(since)) => self.tally.count(net, since),
+            (kind::JOB_CREATED | kind::NUMBER, Some(since)) => self.tally.count(net, since),
             _ => return Err(packet.unexpected("submitting")),
         }
         self.in_flight -= 1;

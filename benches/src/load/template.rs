@@ -23,6 +23,13 @@ impl Template {
         Self::new(Command::SubmitJobBg, function, "", workload, 0..0)
     }
 
+    /// What a background job is in Redis: a value for the list of the function's name. All are the same.
+    pub(crate) fn push(function: &str, workload: usize) -> Self {
+        let mut bytes = Vec::new();
+        wire::put_redis(&mut bytes, &[b"LPUSH", function.as_bytes(), &vec![b'w'; workload]]);
+        Self { bytes, digits: 0..0 }
+    }
+
     /// A background job with a unique in the form of a UUID, which the number makes.
     pub(crate) fn background_unique(function: &str, workload: usize) -> Self {
         let unique = "6ba7b810-9dad-11d1-80b4-000000000000";

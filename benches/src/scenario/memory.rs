@@ -1,123 +1,22 @@
-//! What is measured: one entry for each line of the table.
+//! Jobs in memory only: every line of the design that needs no disk.
 
 use std::time::Duration;
 
-use crate::load::{Drain, Manner, RoundTrip, Status, Submit, Template, Visit, Workers, in_process};
-use crate::measure::{Load, Measured, Window, apply, measure};
-use crate::net::Net;
-use crate::server::{Kind, Server};
+use super::{FUNCTION, Figure, Line, MANY, Scenario, Stage, Target, Unit, WORKLOAD, Who, scenario, us};
+use crate::contestant::Kind;
+use crate::load::{Manner, RoundTrip, Status, Submit, Template, Visit, Workers, in_process};
+use crate::measure::{Window, apply, measure};
 use crate::{Result, meter};
 
-/// Workloads, in bytes, where nothing else is said.
-const WORKLOAD: usize = 100;
-const FUNCTION: &str = "function";
-/// A window may be cut short by its number of jobs, but not by this one.
-const MANY: u64 = 3_000_000;
-/// No scenario fills a queue for longer than this.
-const FILL_TIME: Duration = Duration::from_secs(300);
-
-/// What a figure counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// The server's CPU time for one job, in microseconds.
-    MicrosPerJob,
-    /// Time that somebody waits, in milliseconds.
-    Millis,
-    /// Resident memory for one of something, in bytes.
-    Bytes,
-    /// Packets for one job.
-    Packets,
-    /// Jobs for each second of CPU time.
-    JobsPerSecond,
-}
-
-/// What the design asks of us.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Target {
-    /// At most this part of *tuned*'s figure in the same run.
-    OfTuned(f64),
-    /// At most this.
-    AtMost(f64),
-    /// At least this.
-    AtLeast(f64),
-    /// Not above our own figure in this other line; less than a quarter more means nothing.
-    FlatTo(&'static str),
-}
-
-/// One line of the table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
-    /// Its name for `--only` and in JSON.
-    pub(crate) id: &'static str,
-    /// Its name for people.
-    pub(crate) title: &'static str,
-    pub(crate) unit: Unit,
-    pub(crate) targets: &'static [Target],
-}
-
-/// Which servers run a scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
-    Everybody,
-    /// gearmand with its defaults in the first round only: it may need minutes.
-    DefaultsOnce,
-    /// gearmand with its defaults not at all: it would need minutes, or is no comparison.
-    NotDefaults,
-    /// Nobody else can.
-    OursOnly,
-}
-
-/// Work for one fresh server, which gives the figures of one or more lines.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scenario {
-    pub(crate) lines: &'static [Line],
-    pub(crate) who: Who,
-    /// Rounds beyond this are left out: the figure does not depend on how busy the machine is.
-    pub(crate) rounds: usize,
-    /// Shows whether more cores help.
-    pub(crate) for_more_cores: bool,
-    run: fn(&mut Stage) -> Result<Vec<Figure>>,
-}
-
-/// One figure of one line, from one round.
-#[derive(Clone, Debug)]
-pub(crate) struct Figure {
-    pub(crate) value: f64,
-    /// The window it comes from, where jobs were run.
-    pub(crate) measured: Option<Measured>,
-}
-
-/// Where a scenario takes place.
-struct Stage {
-    net: Net,
-    /// The server process.
-    pid: u32,
-    kind: Kind,
-    time: Duration,
-    deep: bool,
-}
-
-impl Scenario {
-    /// Applies the scenario to a fresh server. There are as many figures as lines, or fewer where the last ones were not
-    /// asked for.
-    pub(crate) fn run(&self, server: &Server, kind: Kind, time: Duration, deep: bool) -> Result<Vec<Figure>> {
-        (self.run)(&mut Stage { net: Net::new(server.address())?, pid: server.pid(), kind, time, deep })
-    }
-}
-
-const fn us(id: &'static str, title: &'static str, targets: &'static [Target]) -> Line {
-    Line { id, title, unit: Unit::MicrosPerJob, targets }
-}
-
-const fn scenario(lines: &'static [Line], run: fn(&mut Stage) -> Result<Vec<Figure>>) -> Scenario {
-    Scenario { lines, who: Who::Everybody, rounds: usize::MAX, for_more_cores: false, run }
-}
-
 /// Everything that is measured, in the order of the table.
-pub(crate) const SCENARIOS: &[Scenario] = &[
+pub(super) const SCENARIOS: &[Scenario] = &[
     scenario(
-        &[us("submit", "background submit, 8 connections x 32 outstanding", &[Target::OfTuned(0.40)])],
-        |stage| stage.submit(8, 32, Template::background(FUNCTION, WORKLOAD), 1),
+        &[us(
+            "submit",
+            "background submit, 8 connections x 32 outstanding",
+            &[Target::Of(Kind::Tuned, 0.40)],
+        )],
+        |stage| stage.submit(8, 32),
     ),
     Scenario {
         who: Who::DefaultsOnce,
@@ -127,7 +26,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
                 us(
                     "submit-unique-1m",
                     "the same with unique ids, 1,000,000 jobs queued",
-                    &[Target::OfTuned(0.40), Target::FlatTo("submit-unique-10k")],
+                    &[Target::Of(Kind::Tuned, 0.40), Target::FlatTo("submit-unique-10k")],
                 ),
                 us(
                     "submit-unique-10m",
@@ -138,20 +37,26 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Stage::submit_unique,
         )
     },
-    scenario(&[us("submit-one", "background submit, one at a time", &[Target::OfTuned(0.75)])], |stage| {
-        stage.submit(1, 1, Template::background(FUNCTION, WORKLOAD), 1)
-    }),
     scenario(
-        &[us("drain", "drain, 16 workers, one GRAB_JOB_UNIQ outstanding", &[Target::OfTuned(0.72)])],
+        &[us("submit-one", "background submit, one at a time", &[Target::Of(Kind::Tuned, 0.75)])],
+        |stage| stage.submit(1, 1),
+    ),
+    scenario(
+        &[us("drain", "drain, 16 workers, one GRAB_JOB_UNIQ outstanding", &[Target::Of(Kind::Tuned, 0.72)])],
         |stage| stage.drain(1, 180_000),
     ),
-    scenario(&[us("drain-8", "drain, 16 workers, 8 grabs outstanding", &[Target::OfTuned(0.85)])], |stage| {
-        stage.drain(8, 600_000)
-    }),
+    scenario(
+        &[us("drain-8", "drain, 16 workers, 8 grabs outstanding", &[Target::Of(Kind::Tuned, 0.85)])],
+        |stage| stage.drain(8, 600_000),
+    ),
     Scenario {
         for_more_cores: true,
         ..scenario(
-            &[us("round-trip", "foreground, 8 clients x 8 outstanding, 8 workers", &[Target::OfTuned(0.75)])],
+            &[us(
+                "round-trip",
+                "foreground, 8 clients x 8 outstanding, 8 workers",
+                &[Target::Of(Kind::Tuned, 0.75)],
+            )],
             |stage| stage.round_trip(8, 8, 8, Manner::Grab),
         )
     },
@@ -159,27 +64,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         who: Who::NotDefaults,
         for_more_cores: true,
         ..scenario(
-            &[us("round-trip-all-yours", "the same, our workers with ALL_YOURS", &[Target::OfTuned(0.55)])],
+            &[us(
+                "round-trip-all-yours",
+                "the same, our workers with ALL_YOURS",
+                &[Target::Of(Kind::Tuned, 0.55)],
+            )],
             |stage| stage.round_trip(8, 8, 8, Manner::AllYours),
         )
     },
-    scenario(&[us("round-trip-one", "foreground, 1 client, 1 worker", &[Target::OfTuned(0.85)])], |stage| {
-        stage.round_trip(1, 1, 1, Manner::Grab)
-    }),
+    scenario(
+        &[us("round-trip-one", "foreground, 1 client, 1 worker", &[Target::Of(Kind::Tuned, 0.85)])],
+        |stage| stage.round_trip(1, 1, 1, Manner::Grab),
+    ),
     Scenario {
         who: Who::NotDefaults,
         ..scenario(
             &[us(
                 "round-trip-one-all-yours",
                 "the same, our worker with ALL_YOURS",
-                &[Target::OfTuned(0.70)],
+                &[Target::Of(Kind::Tuned, 0.70)],
             )],
             |stage| stage.round_trip(1, 1, 1, Manner::AllYours),
         )
     },
     scenario(
         &[
-            us("wake-1000", "a job now and then, 1,000 workers asleep", &[Target::OfTuned(0.90)]),
+            us("wake-1000", "a job now and then, 1,000 workers asleep", &[Target::Of(Kind::Tuned, 0.90)]),
             Line {
                 id: "wake-1000-noops",
                 title: "    NOOPs for each",
@@ -190,13 +100,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         Stage::wake,
     ),
     scenario(
-        &[us("visit", "connect, register, submit, grab, complete, close", &[Target::OfTuned(0.90)])],
+        &[us("visit", "connect, register, submit, grab, complete, close", &[Target::Of(Kind::Tuned, 0.90)])],
         // Each visit takes a local port for a while, and there are some 28,000.
         |stage| stage.per_job(&mut Visit::new(1, WORKLOAD), 20_000),
     ),
-    scenario(&[us("echo-1m", "foreground, 1 MiB there and back", &[Target::OfTuned(0.65)])], |stage| {
-        stage.round_trip_of(1 << 20, 1, 1, 1, Manner::Grab)
-    }),
+    scenario(
+        &[us("echo-1m", "foreground, 1 MiB there and back", &[Target::Of(Kind::Tuned, 0.65)])],
+        |stage| stage.round_trip_of(1 << 20, 1, 1, 1, Manner::Grab),
+    ),
     Scenario {
         rounds: 1,
         ..scenario(
@@ -262,7 +173,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     scenario(
         &[us("depth-functions", "submit, 8 x 32, over 20,000 functions", &[Target::FlatTo("submit")])],
-        |stage| stage.submit(8, 32, Template::background_spread(WORKLOAD), 20_000),
+        |stage| {
+            let template = Template::background_spread(WORKLOAD);
+            let mut load = Submit::connect(&mut stage.net, 8, 32, template, 20_000)?;
+            stage.per_job(&mut load, MANY)
+        },
     ),
     Scenario {
         who: Who::NotDefaults,
@@ -283,47 +198,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-/// The most connections of a scenario, on either side, and some files beside.
-pub(crate) const DESCRIPTORS: u64 = 10_200;
-
 impl Stage {
-    /// The server's CPU time for a job of `load`, after a while of getting warm.
-    fn per_job(&mut self, load: &mut impl Load, jobs: u64) -> Result<Vec<Figure>> {
-        let warm = Window { time: self.time / 8, jobs: jobs / 8 };
-        apply(&mut self.net, load, warm)?;
-        Ok(vec![self.measure(load, jobs)?])
-    }
-
-    fn measure(&mut self, load: &mut impl Load, jobs: u64) -> Result<Figure> {
-        let window = Window { time: self.time, jobs };
-        let measured = measure(&mut self.net, load, self.pid, window)?;
-        if measured.tally.jobs == 0 {
-            return Err("no job was done".into());
-        }
-        Ok(Figure { value: measured.micros_per_job(), measured: Some(measured) })
-    }
-
-    /// Submits until `jobs` jobs have been submitted in all.
-    fn fill(&mut self, load: &mut Submit, jobs: u64) -> Result<()> {
-        let missing = jobs.saturating_sub(load.submitted());
-        apply(&mut self.net, load, Window { time: FILL_TIME, jobs: missing })?;
-        if load.submitted() < jobs {
-            return Err(format!("only {} of {jobs} jobs could be queued in {FILL_TIME:?}", load.submitted()));
-        }
-        Ok(())
-    }
-
-    fn submit(
-        &mut self,
-        connections: usize,
-        outstanding: usize,
-        template: Template,
-        numbers: u64,
-    ) -> Result<Vec<Figure>> {
-        let mut load = Submit::connect(&mut self.net, connections, outstanding, template, numbers)?;
-        self.per_job(&mut load, MANY)
-    }
-
     fn submit_unique(&mut self) -> Result<Vec<Figure>> {
         let template = Template::background_unique(FUNCTION, WORKLOAD);
         let mut load = Submit::connect(&mut self.net, 8, 32, template, u64::MAX)?;
@@ -340,15 +215,6 @@ impl Stage {
             figures.push(self.measure(&mut load, *jobs)?);
         }
         Ok(figures)
-    }
-
-    fn drain(&mut self, grabs: usize, jobs: u64) -> Result<Vec<Figure>> {
-        let template = Template::background(FUNCTION, WORKLOAD);
-        let jobs = (jobs as f64 * self.time.as_secs_f64()) as u64;
-        let mut filler = Submit::connect(&mut self.net, 8, 32, template, 1)?;
-        self.fill(&mut filler, jobs)?;
-        let mut load = Drain::connect(&mut self.net, 16, grabs, FUNCTION)?;
-        self.per_job(&mut load, MANY)
     }
 
     fn round_trip(
@@ -392,8 +258,8 @@ impl Stage {
 
     fn memory_for_jobs(&mut self) -> Result<Vec<Figure>> {
         const JOBS: u64 = 1_000_000;
-        let template = Template::background(FUNCTION, WORKLOAD);
-        let mut load = Submit::connect(&mut self.net, 8, 32, template, 1)?;
+        let template = self.job();
+        let mut load = Submit::connect(&mut self.net, 8, 32, template, u64::MAX)?;
         let before = meter::resident_bytes(self.pid)?;
         self.fill(&mut load, JOBS)?;
         self.memory(before, JOBS)
