@@ -72,7 +72,21 @@ impl Process {
 
     fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
-        kill_process(pid, signal).with_context(|| format!("signal {signal:?}"))
+        kill_process(pid, signal).with_context(|| format!("signal {signal:?}"))?;
+        // A server of several threads goes on for a moment until all of them have stopped.
+        if signal == Signal::STOP {
+            poll(PATIENCE, || self.stands_still().then_some(())).context("it does not stop")?;
+        }
+        Ok(())
+    }
+
+    /// Whether every thread is in the state T. The state stands behind the name, which is in brackets.
+    fn stands_still(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return false };
+        threads.flatten().all(|thread| {
+            let text = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Asks it to end as `signal` does, and waits until it has.
