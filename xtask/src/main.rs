@@ -23,7 +23,7 @@ usage: cargo xtask <command>
   check             format, lints, documentation, the pure rooms alone, the layers of the tree
   test              everything: installs the peers where they are missing, builds the daemon, runs every suite
   test ARGS...      only `cargo test -p lineshaft-tests ARGS...`, with peers and daemon in place (`test --test interop -- perl`)
-  test c            only the C library: its suites, and programs against what `install-c` installs
+  test c            only the C library: its suites, programs of libgearman that run with it, and what `install-c` installs
   test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
   generate          the C header that is made from ffi/src

@@ -9,7 +9,11 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
     if words == ["c"] {
         let mut tally = Tally::default();
         peers::install(workspace)?;
+        workspace.build_daemon("release")?;
+        workspace.build_libgearman()?;
         tally.count(&mut workspace.cargo("test --package lineshaft-ffi --no-fail-fast"))?;
+        // Debian's tool, php-gearman and a program in C, all on our library.
+        tally.count(&mut workspace.cargo("test --package lineshaft-tests --test interop -- on_ours"))?;
         if let Err(failure) = install_c::test(workspace) {
             tally.trouble(failure);
         }
