@@ -1,9 +1,12 @@
-//! The log in a temporary directory: commits that are durable, and replays. `TMPDIR` says on which disk.
+//! The log in a temporary directory, beside SQLite: commits that are durable, what they take of the processor, and replays. `TMPDIR` says on which disk.
 
 use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
 
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lineshaft::store::{Batch, Change, Log, LogSettings, Store, StoredJob};
+use lineshaft::store::{Batch, Change, Log, LogSettings, Sqlite, SqliteSettings, Store, StoredJob};
 use lineshaft::types::{Data, Priority};
 
 const WORKLOAD: [u8; 100] = [b'w'; 100];
@@ -25,13 +28,46 @@ fn add(number: u64) -> Change<'static> {
     })
 }
 
+/// The CPU time of this process, user and system.
+struct Cpu;
+
+impl Measurement for Cpu {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        self.start() - start
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
 /// Each commit adds so many jobs and ends as many that came 100,000 before, as a queue in balance does.
-fn commit(c: &mut Criterion) {
-    let mut group = c.benchmark_group("log/commit");
+fn commits<M: Measurement>(c: &mut Criterion<M>, name: &str, open: impl Fn(&Path) -> Box<dyn Store>) {
+    let mut group = c.benchmark_group(name);
     for jobs in [1_u64, 64, 256] {
         let place = tempfile::tempdir().expect("a directory");
-        let mut log = Log::open(LogSettings::at(place.path())).expect("a log");
-        log.replay(&mut |_| Ok(())).expect("a replay");
+        let mut store = open(place.path());
+        store.replay(&mut |_| Ok(())).expect("a replay");
         let mut number = 0;
         group.throughput(Throughput::Elements(jobs));
         group.bench_function(BenchmarkId::from_parameter(jobs), |b| {
@@ -46,10 +82,29 @@ fn commit(c: &mut Criterion) {
                 }
                 batch
             };
-            b.iter_batched(next, |batch| log.commit(&batch).expect("a commit"), BatchSize::SmallInput);
+            b.iter_batched(next, |batch| store.commit(&batch).expect("a commit"), BatchSize::SmallInput);
         });
     }
     group.finish();
+}
+
+fn log(path: &Path) -> Box<dyn Store> {
+    Box::new(Log::open(LogSettings::at(path)).expect("a log"))
+}
+
+fn sqlite(path: &Path) -> Box<dyn Store> {
+    let settings = SqliteSettings { file: path.join("queue.db"), ..SqliteSettings::default() };
+    Box::new(Sqlite::open(&settings).expect("an SQLite file"))
+}
+
+fn commit(c: &mut Criterion) {
+    commits(c, "log/commit", log);
+    commits(c, "sqlite/commit", sqlite);
+}
+
+fn commit_cpu(c: &mut Criterion<Cpu>) {
+    commits(c, "log/commit-cpu", log);
+    commits(c, "sqlite/commit-cpu", sqlite);
 }
 
 fn replay(c: &mut Criterion) {
@@ -84,4 +139,9 @@ fn replay(c: &mut Criterion) {
 }
 
 criterion_group!(benches, commit, replay);
-criterion_main!(benches);
+criterion_group! {
+    name = cpu;
+    config = Criterion::default().with_measurement(Cpu);
+    targets = commit_cpu
+}
+criterion_main!(benches, cpu);
