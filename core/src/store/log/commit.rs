@@ -154,7 +154,7 @@ impl<F: Folder> Engine<F> {
     }
 
     /// Writes no more to a segment.
-    fn retire(&mut self, segment: Option<Active<F::File>>) {
+    pub(super) fn retire(&mut self, segment: Option<Active<F::File>>) {
         if let Some(Active { sequence, .. }) = segment {
             let (last, end) = self.tail;
             self.chores.push(match last == sequence {

@@ -149,6 +149,23 @@ impl File for fs::File {
         self.set_len(bytes)
     }
 
+    #[cfg(unix)]
+    fn fill(&mut self, mut at: u64, bytes: u64) -> io::Result<()> {
+        const ZEROS: &[u8] = &[0; 64 << 10];
+        let end = at + bytes;
+        while at < end {
+            let len = (end - at).min(ZEROS.len() as u64);
+            std::os::unix::fs::FileExt::write_all_at(self, &ZEROS[..len as usize], at)?;
+            at += len;
+        }
+        Self::sync_data(self)
+    }
+
+    #[cfg(not(unix))]
+    fn fill(&mut self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync_data(&mut self) -> io::Result<()> {
         Self::sync_data(self)
     }

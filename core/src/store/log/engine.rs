@@ -69,6 +69,9 @@ pub(super) struct Active<T> {
     pub(super) end: u64,
     /// Bytes that it has room for.
     pub(super) bytes: u64,
+    /// Up to here zeros have been written over that room: a file system that has only promised it has to write down with each sync
+    /// what of it is used now, which costs as much as the sync.
+    pub(super) filled: u64,
 }
 
 /// Something that frees room, in any order, at any time.
@@ -221,8 +224,10 @@ impl<F: Folder> Engine<F> {
         let sequence = self.next_segment;
         self.next_segment += 1;
         let name = format::name(sequence);
+        let filled = self.step_bytes().min(bytes);
         let made = self.folder.create(&name).and_then(|mut file| {
             file.allocate(bytes)?;
+            file.fill(0, filled)?;
             file.sync_all()?;
             self.folder.sync()?;
             Ok(file)
@@ -237,7 +242,7 @@ impl<F: Folder> Engine<F> {
                 return Err(error);
             }
         };
-        Ok(Active { file, sequence, end: 0, bytes })
+        Ok(Active { file, sequence, end: 0, bytes, filled })
     }
 
     /// One piece of what can wait; true where there is more.
@@ -245,7 +250,7 @@ impl<F: Folder> Engine<F> {
         match self.trouble.take() {
             Some(error) => Err(error),
             None if !self.is_read() || self.stopped == Stopped::Resting => Ok(false),
-            None => self.piece(),
+            None => Ok(self.fill(self.step_bytes())? || self.piece()?),
         }
     }
 
@@ -256,6 +261,9 @@ impl<F: Folder> Engine<F> {
         /// So much rarer it is tried while it fails.
         const RESTING: u64 = 256;
         self.owed += bytes;
+        if let Err(error) = self.fill(self.step_bytes() / 4) {
+            self.trouble = Some(error);
+        }
         let price = self.step_bytes() / RATE;
         if self.stopped == Stopped::Resting {
             if self.owed < price * RESTING {
@@ -273,6 +281,29 @@ impl<F: Folder> Engine<F> {
                     self.trouble = Some(error);
                     return;
                 }
+            }
+        }
+    }
+
+    /// Writes zeros ahead of the batches to come where there are fewer than `ahead`.
+    pub(super) fn fill(&mut self, ahead: u64) -> Result<bool, StoreError> {
+        let step = self.step_bytes();
+        let Some(active) = &mut self.active else { return Ok(false) };
+        active.filled = active.filled.max(active.end);
+        let bytes = step.min(active.bytes - active.filled);
+        if active.filled >= active.end + ahead || bytes == 0 {
+            return Ok(false);
+        }
+        match active.file.fill(active.filled, bytes) {
+            Ok(()) => {
+                active.filled += bytes;
+                Ok(true)
+            }
+            Err(error) => {
+                // No segment is written to after an error.
+                let active = self.active.take();
+                self.retire(active);
+                Err(self.io("write a segment", &error))
             }
         }
     }

@@ -35,6 +35,9 @@ pub(super) trait File: Send {
     fn write(&mut self, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
     /// Makes it so long, with zeros, on the disk where the file system can, so that writing needs no more room.
     fn allocate(&mut self, bytes: u64) -> io::Result<()>;
+    /// Writes zeros over room that was allocated, durably, where that makes later writes cheaper. The place where reading and
+    /// writing go on stays.
+    fn fill(&mut self, at: u64, bytes: u64) -> io::Result<()>;
     /// Makes what was written durable, and the length where it has grown.
     fn sync_data(&mut self) -> io::Result<()>;
     /// Makes all of it durable.

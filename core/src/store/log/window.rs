@@ -104,6 +104,10 @@ mod tests {
             unreachable!("nobody writes")
         }
 
+        fn fill(&mut self, _: u64, _: u64) -> io::Result<()> {
+            unreachable!("nobody writes")
+        }
+
         fn sync_data(&mut self) -> io::Result<()> {
             unreachable!("nobody writes")
         }

@@ -324,6 +324,15 @@ impl File for Open {
         })
     }
 
+    fn fill(&mut self, at: u64, bytes: u64) -> io::Result<()> {
+        let file = self.file;
+        self.memory.disk().perform(|disk| {
+            disk.files[file].write(at as usize, &vec![0; bytes as usize]);
+            Ok(())
+        })?;
+        self.sync_data()
+    }
+
     fn sync_data(&mut self) -> io::Result<()> {
         let mut disk = self.memory.disk();
         let failed = disk.operation();
