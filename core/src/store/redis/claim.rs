@@ -9,6 +9,7 @@
 //! first has Redis end that, with whatever it had on the way.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use redis::Value;
 
@@ -17,6 +18,10 @@ use super::{Redis, StoreError, StoreErrorKind, begin};
 
 /// The layout that this version writes.
 const VERSION: u32 = 1;
+/// How long the connection of a server that has just ended may still be there: Redis hears of its end when it comes to it.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often it is looked for.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) struct Claim {
     /// Our name, which nobody else has.
@@ -138,14 +143,23 @@ impl Redis {
 
     /// No connection has the owner's name any more.
     fn is_gone(&self, wire: &mut Wire, owner: &[u8]) -> Result<(), StoreError> {
-        let list = connections(wire, &String::from_utf8_lossy(owner))?;
-        let Some(line) = list.first() else { return Ok(()) };
+        let name = String::from_utf8_lossy(owner);
+        let mut patience = GRACE;
+        let line = loop {
+            let Some(line) = connections(wire, &name)?.pop() else { return Ok(()) };
+            if patience < PAUSE {
+                break line;
+            }
+            patience -= PAUSE;
+            #[allow(clippy::disallowed_methods, reason = "a pause before the next look, not a clock")]
+            std::thread::sleep(PAUSE);
+        };
         let text = format!(
             "{}: the queue with prefix {} is in use by the server connected from {addr}: stop it, or use another prefix; \
              if that machine is gone, end the connection by CLIENT KILL ADDR {addr}",
             self.place,
             self.settings.prefix,
-            addr = field(line, "addr").unwrap_or("?")
+            addr = field(&line, "addr").unwrap_or("?")
         );
         Err(StoreError::new(StoreErrorKind::Locked, text))
     }
