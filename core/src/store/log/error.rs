@@ -55,3 +55,27 @@ pub(super) fn unreadable(path: &Path, name: &str, error: &crate::store::RecordEr
         ),
     )
 }
+
+/// A segment that was well when the log was opened.
+pub(super) fn damaged(path: &Path, name: &str, offset: u64) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Damaged,
+        format!(
+            "{name} of the log {} is damaged from byte {offset} on, and was whole when it was opened. The file is kept: \
+             see the kernel's log about the disk.",
+            path.display()
+        ),
+    )
+}
+
+/// A segment that was written anew, and has not all that it should have.
+pub(super) fn incomplete(path: &Path, name: &str) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Damaged,
+        format!(
+            "{name} of the log {} would not have all that is needed of the segments before it. These are kept, and nothing is \
+             cleared away any more: see the kernel's log about the disk, and start the server again.",
+            path.display()
+        ),
+    )
+}

@@ -111,10 +111,12 @@ impl Places {
         }
     }
 
-    /// Segments that hold nothing that is needed, except the last one.
+    /// Segments that hold nothing that is needed, except the last one. One behind a damaged one stays: its header says where that
+    /// ends, which was not cut.
     pub(super) fn dead(&self) -> impl Iterator<Item = &Place> {
         let sealed = self.list.split_last().map_or(&[][..], |(_, sealed)| sealed);
-        sealed.iter().filter(|it| it.is_dead())
+        let behind_damage = [false].into_iter().chain(sealed.iter().map(|it| it.damaged));
+        sealed.iter().zip(behind_damage).filter(|(it, behind)| it.is_dead() && !behind).map(|(it, _)| it)
     }
 
     /// Which segments to write anew, as a range of the list: damaged ones, those of which less than half is needed, and many small
@@ -180,6 +182,14 @@ impl Places {
             }
             Kind::Counter => false,
         }
+    }
+
+    /// Whether the draft has all that is needed of the segments in `range`, as far as can be counted.
+    pub(super) fn draft_has_all(&self, range: &std::ops::Range<usize>) -> bool {
+        let Some(draft) = &self.draft else { return false };
+        let range = &self.list[range.clone()];
+        range.iter().map(|it| it.jobs.live()).sum::<u64>() == draft.jobs.live()
+            && range.iter().map(|it| it.returned.live()).sum::<u64>() == draft.returned.live()
     }
 
     /// The draft is on the disk, durably, in place of the first segment in `range`. What the others have counts no more.

@@ -13,6 +13,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 
 use super::engine::{Engine, Stopped};
+use super::error;
 use super::files::{File, Folder};
 use super::format::{self, ENTRY, HEAD, HEADER, Head, Header, Origin};
 use super::places::Place;
@@ -41,6 +42,14 @@ pub(super) struct Rewrite<T> {
     returned: BTreeMap<u64, Vec<u8>>,
     /// Whether anything was kept.
     kept: bool,
+}
+
+/// How a step went.
+enum Step {
+    More,
+    Done,
+    /// A segment is no longer what it was, from this place on.
+    Damaged(u64),
 }
 
 /// Records for the next batch.
@@ -172,31 +181,50 @@ impl<F: Folder> Engine<F> {
         let Some(mut rewrite) = self.rewrite.take() else { return Ok(()) };
         let name = unfinished(self.places.list[rewrite.range.start].sequence);
         match self.step(&mut rewrite) {
-            Ok(true) => {
+            Ok(Step::More) => {
                 self.rewrite = Some(rewrite);
                 Ok(())
             }
-            Ok(false) => {
+            Ok(Step::Done) => {
                 let Rewrite { range, end, kept, .. } = rewrite;
+                if !self.places.draft_has_all(&range) {
+                    // What is missing may still be read from the old files when the log is opened again.
+                    self.stopped = Stopped::Forever;
+                    self.give_up(&name);
+                    return Err(error::incomplete(&self.path, &name));
+                }
                 self.put_in_place(range, kept.then_some(end), &name)
             }
-            Err(error) => {
-                self.places.drop_draft();
+            Ok(Step::Damaged(offset)) => {
+                let place = &mut self.places.list[rewrite.next];
+                place.damaged = true;
+                let damaged = format::name(place.sequence);
                 drop(rewrite);
-                let _ = self.folder.remove(&name);
+                self.give_up(&name);
+                Err(error::damaged(&self.path, &damaged, offset))
+            }
+            Err(error) => {
+                drop(rewrite);
+                self.give_up(&name);
                 Err(self.io(&format!("write {name}"), &error))
             }
         }
     }
 
-    /// Copies what is needed; false at the end of it.
-    fn step(&mut self, rewrite: &mut Rewrite<F::File>) -> io::Result<bool> {
+    /// What was written counts for nothing.
+    fn give_up(&mut self, name: &str) {
+        self.places.drop_draft();
+        let _ = self.folder.remove(name);
+    }
+
+    /// Copies what is needed.
+    fn step(&mut self, rewrite: &mut Rewrite<F::File>) -> io::Result<Step> {
         let budget = self.step_bytes();
         let mut read = 0;
         while read < budget && (rewrite.records.bytes.len() as u64) < budget {
             let Some(source) = &mut rewrite.source else {
                 if rewrite.next == rewrite.range.end {
-                    return self.finish(rewrite).map(|()| false);
+                    return self.finish(rewrite).map(|()| Step::Done);
                 }
                 let Place { sequence, mark, end, .. } = self.places.list[rewrite.next];
                 let file = self.folder.open(&format::name(sequence))?;
@@ -204,6 +232,7 @@ impl<F: Folder> Engine<F> {
                 continue;
             };
             let before = source.offset();
+            let Place { end, damaged, .. } = self.places.list[rewrite.next];
             let mut keep = |record: &[u8]| {
                 let Some((kind, number)) = Kind::of(record) else { return };
                 let len = (record.len() + ENTRY) as u64;
@@ -215,7 +244,16 @@ impl<F: Folder> Engine<F> {
                     rewrite.records.push(record);
                 }
             };
-            match source.next()? {
+            let found = source.next()?;
+            let is_whole = match found {
+                Some(Found::Batch) => true,
+                None => before >= end,
+                _ => false,
+            };
+            if !is_whole && !damaged {
+                return Ok(Step::Damaged(before));
+            }
+            match found {
                 Some(Found::Batch) => source.records().for_each(&mut keep),
                 Some(Found::Damage { saved, .. }) => saved.iter().for_each(|record| keep(record)),
                 Some(Found::Blank { .. }) => {}
@@ -230,7 +268,7 @@ impl<F: Folder> Engine<F> {
         if rewrite.records.bytes.len() as u64 >= budget {
             self.flush(rewrite)?;
         }
-        Ok(true)
+        Ok(Step::More)
     }
 
     fn flush(&self, rewrite: &mut Rewrite<F::File>) -> io::Result<()> {
@@ -254,20 +292,20 @@ impl<F: Folder> Engine<F> {
 
     /// What was written takes the place of the first of its sources; the others go. Where nothing was kept, all go.
     fn put_in_place(&mut self, range: Range<usize>, end: Option<u64>, name: &str) -> Result<(), StoreError> {
-        let placed = self.set_aside(&range).and_then(|()| match end {
-            None => self.remove(name),
-            Some(_) => {
-                let first = format::name(self.places.list[range.start].sequence);
-                self.folder.rename(name, &first).map_err(|error| self.io(&format!("rename {name}"), &error))
-            }
-        });
-        if let Err(error) = placed {
-            self.places.drop_draft();
-            let _ = self.folder.remove(name);
+        let ready =
+            self.set_aside(&range).and_then(|()| if end.is_none() { self.remove(name) } else { Ok(()) });
+        if let Err(error) = ready {
+            self.give_up(name);
             return Err(error);
         }
         let mut gone = range.clone();
         if end.is_some() {
+            let first = format::name(self.places.list[range.start].sequence);
+            self.folder.rename(name, &first).map_err(|error| {
+                // It may have been done nevertheless: as below, both files count from now on.
+                self.stopped = Stopped::Forever;
+                self.io(&format!("rename {name}"), &error)
+            })?;
             // From here on a crash may leave the old file or the new one.
             self.sync_names()?;
             self.places.replace(range, end);

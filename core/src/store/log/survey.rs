@@ -17,6 +17,8 @@ pub(super) struct Segment {
     pub(super) header: Option<Header>,
     /// Where its valid bytes end, if that is known from the next one.
     pub(super) limit: Option<u64>,
+    /// The segment that told so has gone, as nothing of it was needed. Before it went this one was cut where its valid bytes end.
+    pub(super) sealed: bool,
 }
 
 /// What is in a log's directory.
@@ -53,6 +55,7 @@ impl Survey {
         // From the last one on: each says what counts of those before it.
         let mut void_above = u64::MAX;
         let mut limit_of = (0, 0);
+        let mut next_is_known = false;
         for sequence in sequences.into_iter().rev() {
             let (header, mark) = read_beginning(folder, path, sequence)?;
             if sequence > void_above {
@@ -60,6 +63,8 @@ impl Survey {
                 continue;
             }
             let limit = (limit_of.0 == sequence).then_some(limit_of.1);
+            let sealed = limit.is_none() && next_is_known;
+            next_is_known = header.is_some();
             if let Some(header) = header {
                 (void_above, limit_of) = (header.previous, (header.previous, header.previous_end));
                 survey.mark = Some(header.mark);
@@ -67,7 +72,7 @@ impl Survey {
                 void_above = u64::MAX;
                 survey.mark = survey.mark.or(mark);
             }
-            survey.segments.push(Segment { sequence, header, limit });
+            survey.segments.push(Segment { sequence, header, limit, sealed });
         }
         survey.segments.reverse();
         Ok(survey)
@@ -133,6 +138,7 @@ impl Segment {
         let limit = match self.limit {
             _ if rewritten => len,
             Some(limit) => limit,
+            None if self.sealed && self.header.is_some() => len,
             None => {
                 let tail = find_end(file, mark, len).map_err(failed)?;
                 file = folder.open(&name).map_err(failed)?;

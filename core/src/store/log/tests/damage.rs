@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::engine::Engine;
+use super::super::engine::{Engine, Stopped};
 use super::super::format;
 use super::memory::Memory;
 use super::model::{Jobs, add, apply, batch, reopen};
@@ -141,4 +141,96 @@ fn a_workload_that_looks_like_a_batch_is_none() {
     let (engine, found, _) = reopen(&memory).expect("damage is no obstacle");
     assert_eq!(found.keys().copied().collect::<Vec<_>>(), [501]);
     assert_eq!(engine.findings.len(), 1);
+}
+
+/// A log that is open, its jobs, and the name of its first segment, of which little is needed.
+fn open_log() -> (Memory, Engine<Memory>, Jobs, String) {
+    let memory = Memory::default();
+    let (mut engine, mut jobs, _) = reopen(&memory).expect("an empty disk");
+    // Until it is told otherwise it clears nothing away.
+    engine.stopped = Stopped::Resting;
+    let mut commit = |changes: &[Change<'_>]| {
+        engine.commit(&batch(changes)).expect("the disk is well");
+        changes.iter().for_each(|change| apply(&mut jobs, change));
+    };
+    (1..=30).for_each(|number| commit(&[add(number, &[number as u8; 150])]));
+    let ends: Vec<_> =
+        (1..=30).filter(|number| number % 4 != 0).map(|number| Change::End { number }).collect();
+    commit(&ends);
+    commit(&[add(31, &[31; 1500])]);
+    commit(&[add(32, &[32; 1500])]);
+    engine.stopped = Stopped::No;
+    // Segments are cut before anything is cleared away.
+    while !engine.chores.is_empty() {
+        engine.tidy().expect("the disk is well");
+    }
+    let first = format::name(engine.places.list[0].sequence);
+    (memory, engine, jobs, first)
+}
+
+#[test]
+fn damage_that_comes_while_it_is_open_is_told_and_costs_no_more() {
+    let (whole, engine, jobs, name) = open_log();
+    drop(engine);
+    let len = whole.read(&name).len();
+    let mut told = 0;
+    for at in (format::HEADER..len).step_by(3) {
+        for cut in [false, true] {
+            let (memory, mut engine, ..) = open_log();
+            let mut bytes = memory.read(&name);
+            match cut {
+                true => bytes.truncate(at),
+                false => bytes[at] ^= 1 << (at % 8),
+            }
+            memory.write(&name, bytes.clone());
+            let (_, expected, _) = reopen(&memory.copy()).expect("damage is no obstacle");
+            let mut errors = 0;
+            for _ in 0..2000 {
+                // It rests after each error.
+                engine.stopped =
+                    if engine.stopped == Stopped::Resting { Stopped::No } else { engine.stopped };
+                errors += usize::from(engine.tidy().is_err());
+            }
+            let kept =
+                memory.names().into_iter().any(|it| it.starts_with(&name) && memory.read(&it) == bytes);
+            let is_well = expected == jobs && reopen(&memory.copy()).expect("it is open").1 == jobs;
+            assert!(kept && errors > 0 || is_well, "byte {at} of {name}, {errors} errors");
+            told += usize::from(errors > 0);
+            engine.close();
+            drop(engine);
+            let (engine, found, _) = reopen(&memory).expect("damage is no obstacle");
+            assert_eq!(found, expected, "byte {at} of {name}");
+            assert!(found == jobs || !engine.findings.is_empty(), "byte {at} of {name}");
+        }
+    }
+    assert!(told > 200, "{told}");
+}
+
+#[test]
+fn a_segment_whose_next_one_has_gone_is_damaged_and_not_torn() {
+    let memory = Memory::default();
+    let (mut engine, mut jobs, _) = reopen(&memory).expect("an empty disk");
+    let mut commit = |changes: &[Change<'_>]| {
+        engine.commit(&batch(changes)).expect("the disk is well");
+        changes.iter().for_each(|change| apply(&mut jobs, change));
+    };
+    (1..=2).for_each(|number| commit(&[add(number, &[number as u8; 700])]));
+    (3..=4).for_each(|number| commit(&[add(number, &[number as u8; 700])]));
+    (5..=6).for_each(|number| commit(&[add(number, &[number as u8; 600])]));
+    commit(&[Change::End { number: 3 }, Change::End { number: 4 }]);
+    settle(&mut engine);
+    let sequences: Vec<u64> = engine.places.list.iter().map(|place| place.sequence).collect();
+    assert_eq!(sequences, [1, 3]);
+    engine.close();
+    let first = format::name(1);
+    assert_eq!(reopen(&memory.copy()).expect("it was well").1, jobs);
+    let mut bytes = memory.read(&first);
+    *bytes.last_mut().expect("it has a batch") ^= 4;
+    memory.write(&first, bytes.clone());
+    let (mut engine, found, _) = reopen(&memory).expect("damage is no obstacle");
+    assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 5, 6]);
+    assert!(engine.findings.len() == 1 && engine.findings[0].is_damage(), "{:?}", engine.findings);
+    engine.commit(&batch(&[add(7, b"more")])).expect("the disk is well");
+    settle(&mut engine);
+    assert_eq!(memory.read(&format!("{first}.damaged")), bytes);
 }

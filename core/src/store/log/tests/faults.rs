@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use super::memory::{Fault, How, Luck, Memory};
-use super::model::{Jobs, Server, open, reopen};
+use super::model::{Jobs, Server, add, apply, batch, open, reopen};
+use crate::store::Change;
 
 /// How many batches a story has.
 const BATCHES: usize = 40;
@@ -121,5 +122,53 @@ fn every_trouble_has_a_sentence_of_its_own() {
             text.starts_with("cannot list the files in the log memory: ") && text.contains(words),
             "{text}"
         );
+    }
+}
+
+/// A log of ten small segments, each with a job that ends in the next one.
+fn small_segments() -> (Memory, Jobs) {
+    let memory = Memory::default();
+    let mut jobs = Jobs::new();
+    for turn in 0..10_u64 {
+        let (mut engine, ..) = reopen(&memory).expect("the disk is well");
+        let changes =
+            [add(2 * turn + 1, b"x"), add(2 * turn + 2, b"y"), Change::End { number: (2 * turn).max(1) - 1 }];
+        engine.commit(&batch(&changes)).expect("the disk is well");
+        changes.iter().for_each(|change| apply(&mut jobs, change));
+        engine.close();
+    }
+    (memory, jobs)
+}
+
+#[test]
+fn small_segments_become_one_whatever_fails() {
+    let (memory, jobs) = small_segments();
+    let files = memory.names().len();
+    for how in [How::Nothing, How::All] {
+        for at in 1.. {
+            let memory = memory.copy();
+            memory.fail(Some(Fault { at, for_good: false, how, kind: ErrorKind::Other }));
+            let opened = reopen(&memory).or_else(|_| reopen(&memory));
+            let (mut engine, found, _) = opened.expect("only one operation fails");
+            assert_eq!(found, jobs, "operation {at} ({how:?}) has failed");
+            let mut jobs = jobs.clone();
+            for number in 100..400 {
+                let changes = [add(number, &[1; 100]), Change::End { number: number.max(101) - 1 }];
+                let batch = batch(&changes);
+                while engine.commit(&batch).is_err() {}
+                changes.iter().for_each(|change| apply(&mut jobs, change));
+                (0..3).for_each(|_| drop(engine.tidy()));
+            }
+            drop(engine);
+            assert_eq!(
+                reopen(&memory).expect("the disk is well").1,
+                jobs,
+                "operation {at} ({how:?}) has failed"
+            );
+            if memory.operations() < at || at > 200 {
+                assert!(memory.names().len() < files, "{:?}", memory.names());
+                break;
+            }
+        }
     }
 }
