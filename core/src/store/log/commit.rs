@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use super::engine::{Active, Chore, Engine};
+use super::error::is_full;
 use super::files::{File, Folder};
 use super::format::{self, ENTRY, HEAD, HEADER, Head, Header, Origin};
 use crate::store::record::Kind;
@@ -130,13 +131,28 @@ impl<F: Folder> Engine<F> {
         }
     }
 
-    /// A segment to begin with room for so many bytes.
+    /// A segment to begin with room for so many bytes. Where the disk is full, what has ended makes room first, within a bound.
     fn roll(&mut self, needed: u64) -> io::Result<Active<F::File>> {
+        const STEPS: usize = 64;
+        match self.next_active(needed) {
+            Err(error) if is_full(&error) => {
+                let mut steps = (0..STEPS).take_while(|_| self.clear() == Ok(true));
+                if steps.next().is_none() {
+                    return Err(error);
+                }
+                steps.for_each(drop);
+                self.next_active(needed)
+            }
+            begun => begun,
+        }
+    }
+
+    fn next_active(&mut self, needed: u64) -> io::Result<Active<F::File>> {
         if self.spare.is_none() {
             let bytes = needed.max(self.segment_bytes);
             match self.make_segment(bytes) {
                 // A little may still go.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull && needed < bytes => {
+                Err(error) if is_full(&error) && needed < bytes => {
                     self.spare = Some(self.make_segment(needed)?);
                 }
                 made => self.spare = Some(made?),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::LogSettings;
-use super::error;
+use super::error::{self, is_full};
 use super::files::{File, Folder};
 use super::finding::Finding;
 use super::format::{self, ENTRY, HEADER};
@@ -135,9 +135,7 @@ impl<F: Folder> Engine<F> {
         self.chores.extend(survey.leftovers.into_iter().map(Chore::Remove));
         match self.make_spare() {
             // Who only reads needs no room; a commit says so again.
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => {
-                Err(self.io("make a segment", &error))
-            }
+            Err(error) if !is_full(&error) => Err(self.io("make a segment", &error)),
             _ => Ok(()),
         }
     }
@@ -225,23 +223,19 @@ impl<F: Folder> Engine<F> {
         self.next_segment += 1;
         let name = format::name(sequence);
         let filled = self.step_bytes().min(bytes);
-        let made = self.folder.create(&name).and_then(|mut file| {
-            file.allocate(bytes)?;
+        let mut file = self.folder.create(&name)?;
+        let made = file.allocate(bytes).and_then(|()| {
             file.fill(0, filled)?;
             file.sync_all()?;
-            self.folder.sync()?;
-            Ok(file)
+            self.folder.sync()
         });
-        let file = match made {
-            Ok(file) => file,
-            Err(error) => {
-                // What is left over the next one to open the log finds as well.
-                if self.folder.remove(&name).is_err() && self.chores.len() < MOST_CHORES {
-                    self.chores.push(Chore::Remove(name));
-                }
-                return Err(error);
+        if let Err(error) = made {
+            // What is left over the next one to open the log finds as well.
+            if self.folder.remove(&name).is_err() && self.chores.len() < MOST_CHORES {
+                self.chores.push(Chore::Remove(name));
             }
-        };
+            return Err(error);
+        }
         Ok(Active { file, sequence, end: 0, bytes, filled })
     }
 
@@ -314,9 +308,7 @@ impl<F: Folder> Engine<F> {
             None => match self.make_spare() {
                 Ok(()) => Ok(true),
                 // Clearing away makes room.
-                Err(error) if error.kind() == io::ErrorKind::StorageFull && self.clear() == Ok(true) => {
-                    Ok(true)
-                }
+                Err(error) if is_full(&error) && self.clear() == Ok(true) => Ok(true),
                 Err(error) => Err(self.io("make a segment", &error)),
             },
         };
@@ -326,7 +318,7 @@ impl<F: Folder> Engine<F> {
         done
     }
 
-    fn clear(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn clear(&mut self) -> Result<bool, StoreError> {
         let Some(chore) = self.chores.pop() else { return self.clear_away() };
         let done = self.chore(&chore);
         if done.is_err() {

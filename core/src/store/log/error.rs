@@ -79,3 +79,8 @@ pub(super) fn incomplete(path: &Path, name: &str) -> StoreError {
         ),
     )
 }
+
+/// There is no room on the disk, or none for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -174,7 +174,8 @@ pub(super) fn name(sequence: u64) -> String {
 pub(super) fn sequence(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     let sequence = u64::from_str_radix(digits, 16).ok()?;
-    (self::name(sequence) == name).then_some(sequence)
+    // The first one is 1, and there is one behind each.
+    (self::name(sequence) == name && sequence > 0 && sequence < u64::MAX).then_some(sequence)
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
@@ -219,7 +220,12 @@ mod tests {
     #[test]
     fn names_are_sequences_and_nothing_else_is() {
         assert_eq!(name(255), "00000000000000ff.log");
-        assert_eq!(sequence(&name(u64::MAX)), Some(u64::MAX));
+        assert_eq!(sequence(&name(u64::MAX - 1)), Some(u64::MAX - 1));
+        assert_eq!(
+            (sequence(&name(0)), sequence(&name(u64::MAX))),
+            (None, None),
+            "there is one before and one behind"
+        );
         for other in ["lock", "1.log", "00000000000000FF.log", "+0000000000000ff.log", "00000000000000ff.tmp"]
         {
             assert_eq!(sequence(other), None, "{other}");

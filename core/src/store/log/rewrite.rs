@@ -237,7 +237,9 @@ impl<F: Folder> Engine<F> {
                 let Some((kind, number)) = Kind::of(record) else { return };
                 let len = (record.len() + ENTRY) as u64;
                 if !self.places.keep(&rewrite.range, rewrite.next, (kind, number, len)) {
-                } else if kind == Kind::Returned && rewrite.returned.len() < RETURNED {
+                } else if kind == Kind::Returned
+                    && (rewrite.returned.len() < RETURNED || rewrite.returned.contains_key(&number))
+                {
                     // Only the last one counts.
                     rewrite.returned.insert(number, record.to_vec());
                 } else {
