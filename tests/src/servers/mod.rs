@@ -51,11 +51,15 @@ impl Process {
         let mut attempts = 0;
         loop {
             let folder = tempfile::tempdir().context("a temporary folder")?;
-            (kind.prepare)(folder.path())?;
+            attempts += 1;
+            match (kind.prepare)(folder.path()) {
+                // Several at once may be too much for the machine.
+                Err(_) if attempts < 3 => continue,
+                prepared => prepared?,
+            }
             let port = free_port()?;
             let child = launch(kind, port, folder.path(), &more)?;
             let mut process = Self { kind, more: more.clone(), port, child, folder };
-            attempts += 1;
             match process.wait_ready() {
                 Err(error) if attempts == 3 => return Err(error),
                 Err(_) => {}

@@ -5,7 +5,7 @@ use lineshaft::store::{Batch, Change, StoreErrorKind};
 use lineshaft::types::{Data, Priority};
 
 use super::content::stop;
-use super::{Job, Opened, Subject, property};
+use super::{Job, Opened, Subject, open_soon, property};
 
 /// A story: it begins with an empty place.
 pub type Case = fn(&dyn Subject) -> Result<()>;
@@ -333,7 +333,7 @@ fn an_error_ends_the_replay(subject: &dyn Subject) -> Result<()> {
     }
     opened.commit()?;
     drop(opened.store.take());
-    let mut store = subject.open()?;
+    let mut store = open_soon(subject)?;
     let mut seen = 0;
     let answer = store.replay(&mut |_| {
         seen += 1;

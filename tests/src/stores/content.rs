@@ -6,7 +6,7 @@ use lineshaft::types::{Data, Priority};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Subject;
+use super::{Subject, open_soon};
 
 /// A job with bytes of its own.
 #[derive(Clone, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl<'a> Opened<'a> {
     /// What differs, and whatever the store says.
     pub fn reopen(&mut self) -> Result<Vec<u64>> {
         self.store = None;
-        let mut store = self.subject.open().context("open")?;
+        let mut store = open_soon(self.subject).context("open")?;
         let mut found = Content::default();
         let mut order = Vec::new();
         let mut ended_with_counter = false;

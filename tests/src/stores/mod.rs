@@ -12,8 +12,10 @@ mod sqlite;
 mod steps;
 
 use anyhow::Result;
-use lineshaft::store::{Store, StoreError};
+use lineshaft::store::{Store, StoreError, StoreErrorKind};
+use std::time::Duration;
 
+use crate::clock::poll;
 use crate::servers::{MariaDb, PostgresDb};
 
 pub use body::{CASES, Case};
@@ -39,6 +41,16 @@ pub trait Subject: Send + Sync {
     fn stories(&self) -> u32 {
         64
     }
+}
+
+/// Opens what has been dropped a moment ago. A program that another test starts at that moment has all files and connections of this
+/// process until it is on its way, locks included.
+fn open_soon(subject: &dyn Subject) -> Result<Box<dyn Store>, StoreError> {
+    let opened = poll(Duration::from_secs(5), || match subject.open() {
+        Err(error) if error.kind() == StoreErrorKind::Locked => None,
+        opened => Some(opened),
+    });
+    opened.unwrap_or_else(|| subject.open())
 }
 
 /// Makes an empty place.
