@@ -10,6 +10,7 @@ pub mod crash;
 pub mod fuzz;
 pub mod network;
 pub mod place;
+pub mod port;
 pub mod program;
 pub mod random;
 pub mod server;

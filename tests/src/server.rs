@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::clock::{PATIENCE, poll};
 use crate::place;
+use crate::port::free_port;
 use crate::wire::Peer;
 
 /// Whose program.
@@ -81,7 +82,7 @@ impl Server {
     pub fn start(maker: Maker, args: &[&str]) -> Result<Self> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let folder = tempfile::tempdir().context("a temporary folder")?;
-        // Between our look for a free port and the server's bind somebody else may take it: then once more.
+        // Somebody who is not of the tests may take the port before the server does: then once more.
         let mut attempts = 0;
         loop {
             let port = free_port()?;
@@ -202,15 +203,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A loopback port that nobody listens on at the moment.
-///
-/// # Errors
-/// When the system has none.
-pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
-    Ok(listener.local_addr().context("a free port")?.port())
 }
 
 fn launch(maker: Maker, port: u16, args: &[String], folder: &TempDir) -> Result<Child> {

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 use lineshaft_tests::clock::{PATIENCE, poll};
+use lineshaft_tests::port::free_port;
 use lineshaft_tests::program::{Program, run};
-use lineshaft_tests::server::free_port;
 use rustix::process::{Signal, geteuid};
 
 use super::{Daemon, Place, Process};

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use lineshaft_tests::clock::{PATIENCE, poll};
+use lineshaft_tests::port::free_port;
 use lineshaft_tests::program::{Outcome, run};
-use lineshaft_tests::server::free_port;
 use lineshaft_tests::wire::Peer;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 
 use lineshaft_tests::clock::{PATIENCE, poll};
-use lineshaft_tests::server::free_port;
+use lineshaft_tests::port::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Daemon, Place};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use lineshaft_tests::clock::{PATIENCE, poll};
+use lineshaft_tests::port::free_port;
 use lineshaft_tests::program::run;
-use lineshaft_tests::server::free_port;
 use lineshaft_tests::wire::{Peer, kind};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::clock::{PATIENCE, poll};
-use crate::server::free_port;
+use crate::port::free_port;
 
 pub use mariadb::{MariaDb, MariaDbServer};
 pub use memcached::MemcachedServer;
@@ -47,7 +47,7 @@ struct Process {
 impl Process {
     fn start(kind: &'static Kind, more: &[&str]) -> Result<Self> {
         let more: Vec<String> = more.iter().map(|&arg| arg.to_owned()).collect();
-        // Between our look for a free port and the server's bind somebody else may take it: then once more.
+        // Somebody who is not of the tests may take the port before the server does: then once more.
         let mut attempts = 0;
         loop {
             let folder = tempfile::tempdir().context("a temporary folder")?;

@@ -4,8 +4,9 @@ use super::failed;
 use super::peers::{Job, Peer, Session};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
+use lineshaft_tests::port::free_port;
 use lineshaft_tests::program::{Outcome, run};
-use lineshaft_tests::server::{Maker, free_port};
+use lineshaft_tests::server::Maker;
 use std::process::Command;
 
 type Check = fn(&Session, Maker) -> Result<()>;

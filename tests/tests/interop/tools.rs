@@ -4,8 +4,9 @@ use super::failed;
 use super::peers::{Peer, Session};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
+use lineshaft_tests::port::free_port;
 use lineshaft_tests::program::{Outcome, Program, run};
-use lineshaft_tests::server::{Maker, free_port};
+use lineshaft_tests::server::Maker;
 
 type Check = fn(&Session, Peer) -> Result<()>;
 

@@ -2,6 +2,7 @@
 //!
 //! They are written as ours, and deleted when that is done: cut off in between, some are there twice and run twice.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Memcached;
@@ -13,7 +14,7 @@ use crate::types::{Data, Priority};
 
 /// Jobs that are taken over at once.
 const AT_ONCE: usize = 16;
-/// How often a memcached whose crawler is busy is asked again.
+/// Between two questions to a crawler.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Memcached {
@@ -123,20 +124,45 @@ impl Memcached {
     }
 
     /// All keys that there are.
-    fn keys_of(&self, wire: &mut Wire) -> Result<Vec<Vec<u8>>, Fault> {
+    ///
+    /// A walk along the hash table tells of each. Versions before 1.6.10 know only the walk along the lists by age
+    /// (`all`), between which memcached moves items while it walks: one may be on neither when its turn comes. So they
+    /// are asked until a walk tells nothing new.
+    fn keys_of(&self, wire: &mut Wire) -> Result<BTreeSet<Vec<u8>>, Fault> {
+        match self.dump(wire, "hash") {
+            Ok(Some(keys)) => return Ok(keys),
+            Ok(None) => return cachedump(wire),
+            Err(Fault::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let mut keys = BTreeSet::new();
+        let mut walks = 0;
+        loop {
+            let before = keys.len();
+            let Some(found) = self.dump(wire, "all")? else { return cachedump(wire) };
+            keys.extend(found);
+            walks += 1;
+            if walks > 1 && keys.len() == before {
+                return Ok(keys);
+            }
+            pause();
+        }
+    }
+
+    /// What the crawler tells of; `None` where there is none.
+    fn dump(&self, wire: &mut Wire, which: &str) -> Result<Option<BTreeSet<Vec<u8>>>, Fault> {
         let mut patience = self.settings.timeout;
         loop {
-            match wire.list("lru_crawler metadump all") {
+            match wire.list(&format!("lru_crawler metadump {which}")) {
                 Ok(Some(lines)) => {
                     let keys = lines.iter().filter_map(|line| word_behind(line, b"key="));
-                    return Ok(keys.map(unescape).collect());
+                    return Ok(Some(keys.map(unescape).collect()));
                 }
-                Ok(None) => return cachedump(wire),
+                Ok(None) => return Ok(None),
                 // The crawler has another task, memcached's own for instance, and tells nobody when it is free.
-                Err(Fault::Refused(_)) if patience > PAUSE => {
+                Err(Fault::Busy(_)) if patience > PAUSE => {
                     patience -= PAUSE;
-                    #[allow(clippy::disallowed_methods, reason = "a pause before the next try, not a clock")]
-                    std::thread::sleep(PAUSE);
+                    pause();
                 }
                 Err(error) => return Err(error),
             }
@@ -145,17 +171,20 @@ impl Memcached {
 
     /// In an order that is always the same; the functions that they name beyond doubt are known then.
     fn gearmand_keys(&self, wire: &mut Wire, names: &mut Names) -> Result<Vec<Vec<u8>>, Fault> {
-        let keys = self.keys_of(wire)?;
         let prefix = self.settings.prefix.as_bytes();
         let theirs = |key: &Vec<u8>| {
             !key.starts_with(self.base.as_bytes())
                 && key.strip_prefix(prefix).is_some_and(|rest| rest.contains(&b'-'))
         };
-        let mut keys: Vec<Vec<u8>> = keys.into_iter().filter(theirs).collect();
-        keys.sort_unstable();
+        let keys: Vec<Vec<u8>> = self.keys_of(wire)?.into_iter().filter(theirs).collect();
         keys.iter().for_each(|key| names.learn_from(self.tail(key)));
         Ok(keys)
     }
+}
+
+fn pause() {
+    #[allow(clippy::disallowed_methods, reason = "a pause before the next try, not a clock")]
+    std::thread::sleep(PAUSE);
 }
 
 /// Keys and items.
@@ -166,8 +195,8 @@ fn found(wire: &mut Wire, keys: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Item)>, Faul
 }
 
 /// The keys that a memcached without crawler tells of.
-fn cachedump(wire: &mut Wire) -> Result<Vec<Vec<u8>>, Fault> {
-    let mut keys = Vec::new();
+fn cachedump(wire: &mut Wire) -> Result<BTreeSet<Vec<u8>>, Fault> {
+    let mut keys = BTreeSet::new();
     for line in wire.list("stats items")?.unwrap_or_default() {
         let text = String::from_utf8_lossy(&line);
         let Some((class, _)) = text.strip_prefix("STAT items:").and_then(|rest| rest.split_once(":number "))

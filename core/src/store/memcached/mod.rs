@@ -252,7 +252,7 @@ impl Memcached {
         let usable = match outcome {
             // It is durable without that. What cannot be deleted now goes the next time.
             Ok(()) => self.bury(&mut wires).is_ok(),
-            Err(Fault::Refused(_)) => self.make_room(&mut wires, batch).is_ok(),
+            Err(Fault::Refused(_) | Fault::Busy(_)) => self.make_room(&mut wires, batch).is_ok(),
             Err(Fault::Lost(_)) => false,
         };
         if usable {

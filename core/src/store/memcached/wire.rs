@@ -21,12 +21,14 @@ pub(super) enum Fault {
     Lost(StoreError),
     /// memcached has answered, and says no.
     Refused(StoreError),
+    /// It cannot do this at the moment.
+    Busy(StoreError),
 }
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Lost(error) | Fault::Refused(error) => error,
+            Fault::Lost(error) | Fault::Refused(error) | Fault::Busy(error) => error,
         }
     }
 }
@@ -174,7 +176,8 @@ impl Wire {
         loop {
             let line = self.line()?;
             match line.split(|byte| *byte == b' ').next() {
-                Some(b"END") => return Ok(Some(lines)),
+                // The second is what old versions say where there is nothing.
+                Some(b"END" | b"NOTSTARTED") => return Ok(Some(lines)),
                 Some(b"ERROR" | b"CLIENT_ERROR") if lines.is_empty() => return Ok(None),
                 Some(b"STAT" | b"ITEM") => lines.push(line),
                 Some(word) if word.starts_with(b"key=") => lines.push(line),
@@ -218,7 +221,11 @@ impl Wire {
                 "takes no items of this size: raise its -I".to_owned()
             }
             _ => match line.split(|byte| *byte == b' ').next() {
-                Some(b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" | b"BUSY" | b"NOT_STORED") => {
+                Some(b"BUSY") => {
+                    let text = format!("{} is busy: {}", self.place, line.escape_ascii());
+                    return Fault::Busy(StoreError::new(StoreErrorKind::Unavailable, text));
+                }
+                Some(b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" | b"BADCLASS" | b"NOT_STORED") => {
                     format!("refuses: {}", line.escape_ascii())
                 }
                 _ => return self.strange(line),
