@@ -152,7 +152,7 @@ impl List {
     }
 }
 
-fn client(connection: &Connection) -> Result<Client, Failure> {
+pub(super) fn client(connection: &Connection) -> Result<Client, Failure> {
     let answer_timeout = connection.timeout(Some(ANSWER)).unwrap_or(Duration::MAX);
     let defaults = AdminOptions::default();
     let connect_timeout = defaults.connect_timeout.min(answer_timeout);

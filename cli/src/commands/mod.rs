@@ -2,6 +2,7 @@
 
 mod admin;
 mod config;
+mod doctor;
 mod lists;
 mod queue;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Work(work::Work),
     #[command(flatten)]
     Admin(admin::Admin),
+    /// Say why a job, or a function's jobs, do not run.
+    Doctor(doctor::Doctor),
     /// Copy, list, check and delete the jobs in stores that no server has open.
     #[command(subcommand)]
     Queue(queue::Queue),
@@ -112,6 +115,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         Command::Submit(submit) => submit.run(),
         Command::Work(work) => work.run(),
         Command::Admin(admin) => admin.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Queue(queue) => queue.run(),
         Command::Config(config) => config.run(),
     };

@@ -1,6 +1,7 @@
 //! The program as it is called: its names, messages, exit codes, files and signals.
 
 mod daemon;
+mod doctor;
 mod messages;
 mod own;
 mod queue;

@@ -1,6 +1,6 @@
 //! The admin text protocol. Lists, `version`, `verbose` and `getpid` end lines with LF; `OK` and `ERR` lines with CR LF.
 
-use super::{Broker, Outbox};
+use super::{Broker, Explanation, Outbox};
 use crate::protocol::{Response, decimal, leading_number};
 use crate::types::ConnId;
 
@@ -33,6 +33,11 @@ impl Broker {
             (b"show", b"jobs", 2) => self.show_jobs(to),
             (b"show", b"schedules", 2) => self.show_schedules(to),
             (b"show", b"store", 2) => self.show_store(to),
+            (b"explain", _, 1) => self.explain_all_to(to),
+            (b"explain", _, 2) => self.explain_to(words[1], to),
+            (b"explain", _, _) => to.extend_from_slice(
+                b"ERR INVALID_ARGUMENTS explain+takes+one+handle,+one+function+or+nothing\r\n",
+            ),
             (b"show", b"unique", 3) if words[2].eq_ignore_ascii_case(b"jobs") => self.show_unique_jobs(to),
             (b"show", _, 2..) => to.extend_from_slice(b"ERR UNKNOWN_SHOW_ARGUMENTS\r\n"),
             (b"cancel", b"job", 3) => self.cancel_job(words[2], to, out),
@@ -149,6 +154,19 @@ impl Broker {
         to.extend_from_slice(b"\n.\n");
     }
 
+    fn explain_to(&self, word: &[u8], to: &mut Vec<u8>) {
+        explanation(to, &self.explain(word));
+        to.extend_from_slice(b".\n");
+    }
+
+    /// Every function that has jobs waiting.
+    fn explain_all_to(&self, to: &mut Vec<u8>) {
+        for one in self.explain_all() {
+            explanation(to, &one);
+        }
+        to.extend_from_slice(b".\n");
+    }
+
     fn cancel_job(&mut self, handle: &[u8], to: &mut Vec<u8>, out: &mut dyn Outbox) {
         let number = self.number_of(handle);
         if let Some(job) = number.and_then(|number| self.queue.find(number)) {
@@ -255,6 +273,14 @@ fn name(to: &mut Vec<u8>, name: &[u8]) {
             _ => to.push(*byte),
         }
     }
+}
+
+/// Whom it is about, the reason in a word, and the sentences.
+fn explanation(to: &mut Vec<u8>, one: &Explanation) {
+    name(to, &one.about);
+    push(to, &[b"\t", one.reason.code().as_bytes(), b"\t"]);
+    name(to, one.to_string().as_bytes());
+    to.push(b'\n');
 }
 
 /// Columns behind a name, and the end of the line.

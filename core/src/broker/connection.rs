@@ -1,5 +1,7 @@
 //! Connections: what is known of a peer, and what happens when it goes.
 
+use std::time::Duration;
+
 use super::{Broker, Outbox, Response};
 use crate::error::ErrorKind;
 use crate::protocol::Grab;
@@ -20,6 +22,8 @@ pub(super) struct Connection {
     pub(super) exceptions: bool,
     /// Jobs may be pushed to it.
     pub(super) all_yours: bool,
+    /// When it was last sent a NOOP, in monotonic time; `None` before.
+    pub(super) woken: Option<Duration>,
     /// How it last asked for a job, which is how jobs are pushed to it.
     pub(super) grab: Grab,
     /// The job it ended last by an exception: some workers send a WORK_FAIL behind it.
@@ -56,6 +60,11 @@ impl Connections {
         self.by_slot[slot as usize].as_ref().expect("the queue forgets connections when they end")
     }
 
+    /// As [`Connections::at`].
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut Connection {
+        self.by_slot[slot as usize].as_mut().expect("the queue forgets connections when they end")
+    }
+
     pub(super) fn get_mut(&mut self, conn: ConnId) -> &mut Connection {
         self.by_slot[conn.slot as usize].as_mut().expect("inputs of closed connections are not handled")
     }
@@ -69,7 +78,7 @@ impl Broker {
     pub(super) fn opened(&mut self, conn: ConnId, peer: &str) {
         self.stats.connections += 1;
         let exceptions = self.config.exceptions;
-        let (identifier, all_yours, grab, excepted) = (None, false, Grab::Job, 0);
+        let (identifier, all_yours, woken, grab, excepted) = (None, false, None, Grab::Job, 0);
         let peer = peer.into();
         self.connections.open(Connection {
             id: conn,
@@ -77,6 +86,7 @@ impl Broker {
             identifier,
             exceptions,
             all_yours,
+            woken,
             grab,
             excepted,
         });

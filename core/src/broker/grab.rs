@@ -45,7 +45,7 @@ impl Broker {
 
     pub(super) fn unregister_all(&mut self, slot: u32) {
         for function in self.queue.peers.functions_of(slot) {
-            self.queue.peers.unregister(&mut self.queue.functions, slot, function);
+            self.queue.peers.unregister(&mut self.queue.functions, slot, function, self.now.mono);
         }
     }
 
@@ -58,7 +58,7 @@ impl Broker {
 
     /// Ends a registration; the jobs of that function that the connection holds go back to the queue.
     fn give_up(&mut self, conn: ConnId, function: u32, out: &mut dyn Outbox) {
-        if !self.queue.peers.unregister(&mut self.queue.functions, conn.slot, function) {
+        if !self.queue.peers.unregister(&mut self.queue.functions, conn.slot, function, self.now.mono) {
             return;
         }
         let held = self.queue.held(conn.slot).filter(|job| self.queue.job(*job).function == function);
@@ -126,7 +126,7 @@ impl Broker {
             // Far enough away to be never, and still a number of time that can be added.
             millis => Some(self.now.mono + Duration::from_millis(millis.clamp(MIN_TIMEOUT, u64::MAX >> 24))),
         };
-        self.queue.start(job, conn.slot, deadline);
+        self.queue.start(job, conn.slot, self.now.mono, deadline);
         self.stats.assigned += 1;
         if matches!(self.order, Order::Global | Order::ByFunction { round_robin: true }) {
             let priority = self.queue.job(job).priority;

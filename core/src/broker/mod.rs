@@ -8,6 +8,7 @@
 mod admin;
 mod config;
 mod connection;
+mod explain;
 mod grab;
 mod handle;
 mod schedule;
@@ -26,6 +27,7 @@ use crate::store::Change;
 use crate::types::ConnId;
 
 pub use config::{Compat, Config, ConfigError};
+pub use explain::{Explanation, Holder, Note, Reason, Workers};
 pub use stats::Stats;
 
 use connection::Connections;

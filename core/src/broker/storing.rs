@@ -42,6 +42,11 @@ impl Storing {
         self.refusing = refusing && failing.is_some();
     }
 
+    /// Whether background jobs are refused.
+    pub(super) const fn refuses(&self) -> bool {
+        self.refusing
+    }
+
     /// What the store is, and how it does.
     pub(super) fn report(&self) -> (&str, Option<&str>) {
         (&self.name, self.failing.as_deref())

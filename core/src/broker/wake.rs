@@ -116,6 +116,8 @@ impl Broker {
     pub(super) fn send_noop(&mut self, slot: u32, function: u32, out: &mut dyn Outbox) {
         self.queue.peers.get_mut(slot).sleep = Sleep::Woken(function);
         self.stats.noops += 1;
-        out.send(self.connections.at(slot).id, &Response::Noop);
+        let connection = self.connections.at_mut(slot);
+        connection.woken = Some(self.now.mono);
+        out.send(connection.id, &Response::Noop);
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Function {
     /// Registrations of workers that were asleep when they were put here; those that have woken since are passed over.
     pub(crate) sleepers: List<Asleep>,
     pub(crate) wake: Wake,
+    /// When its last worker left, in monotonic time; `None` while there has been none. Says nothing while there are some.
+    pub(crate) deserted: Option<Duration>,
     ready: [Links; 3],
 }
 
@@ -78,6 +80,7 @@ impl Function {
             bytes: 0,
             sleepers: List::new(),
             wake: Wake::default(),
+            deserted: None,
             ready: [Links::LOOSE; 3],
         }
     }

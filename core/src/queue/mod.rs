@@ -20,12 +20,12 @@ use crate::types::{Data, Priority, Progress};
 
 pub(crate) use function::{Functions, Wake};
 pub(crate) use job::{Extra, Job, NewJob, Place};
+pub(crate) use running::Running;
 pub(crate) use slab::NONE;
 pub(crate) use worker::{Peers, Sleep};
 
 use index::{NumberIndex, UniqueHash, UniqueIndex};
 use listener::Listener;
-use running::Running;
 use slab::Slab;
 
 /// In which order a worker is served from its functions.
@@ -212,6 +212,11 @@ impl Queue {
         self.times.first().map(|(due, _, _)| *due)
     }
 
+    /// The jobs whose time has not come, the next one first, with the Unix second of it.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.times.iter().map(|(due, _, job)| (*due, *job))
+    }
+
     /// Makes the next job whose time has come ready to run; answers its function.
     pub(crate) fn pop_due(&mut self, wall: u64) -> Option<u32> {
         let (due, number, id) = *self.times.first()?;
@@ -271,10 +276,10 @@ impl Queue {
         self.functions.note_ready(function, priority, was);
     }
 
-    /// Hands a queued job to a worker.
-    pub(crate) fn start(&mut self, id: u32, worker: u32, deadline: Option<Duration>) {
+    /// Hands a queued job to a worker, at the monotonic time `now`.
+    pub(crate) fn start(&mut self, id: u32, worker: u32, now: Duration, deadline: Option<Duration>) {
         self.take_out(id);
-        let entry = self.running.insert(Running::new(id, worker, deadline));
+        let entry = self.running.insert(Running::new(id, worker, now, deadline));
         self.peers.get_mut(worker).held.push_front(&mut self.running, entry);
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, entry));
@@ -374,6 +379,25 @@ impl Queue {
     /// The jobs that a connection holds, the one it was given last first.
     pub(crate) fn held(&self, conn: u32) -> impl Iterator<Item = u32> {
         self.peers.get(conn).held.iter(&self.running).map(|entry| self.running[entry].job)
+    }
+
+    /// What is known of a job that a worker has; `None` where none has it.
+    pub(crate) fn running(&self, id: u32) -> Option<&Running> {
+        self.running.get(self.jobs[id].running)
+    }
+
+    /// How many jobs of the same function and priority stand in line before a job that can run; counts up to `limit`.
+    pub(crate) fn ahead(&self, id: u32, limit: usize) -> usize {
+        let job = &self.jobs[id];
+        let (target, turn) = (self.functions.get(job.function), job.turn());
+        let earlier = |other: &u32| *other != id && self.jobs[*other].turn() <= turn;
+        let listed = target.queued[job.priority.index()].iter(&self.jobs);
+        let listed = listed.take_while(earlier).take(limit).count();
+        let due = match job.priority {
+            Priority::Normal => target.due.range(..turn).take(limit).count(),
+            _ => 0,
+        };
+        (listed + due).min(limit)
     }
 
     /// What the worker has reported; zero where nothing has been.

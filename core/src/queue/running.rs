@@ -16,15 +16,17 @@ pub(crate) struct Running {
     /// The slot of the worker's connection.
     pub(crate) worker: u32,
     pub(crate) progress: Progress,
+    /// When it was handed out, in monotonic time.
+    pub(crate) since: Duration,
     /// When the worker's time is up; `None` for no limit.
     pub(crate) deadline: Option<Duration>,
     links: Links,
 }
 
 impl Running {
-    pub(crate) const fn new(job: u32, worker: u32, deadline: Option<Duration>) -> Self {
+    pub(crate) const fn new(job: u32, worker: u32, since: Duration, deadline: Option<Duration>) -> Self {
         let progress = Progress { numerator: 0, denominator: 0 };
-        Self { job, worker, progress, deadline, links: Links::LOOSE }
+        Self { job, worker, progress, since, deadline, links: Links::LOOSE }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Workers: what they can do, in which order they are served, and who sleeps.
 
+use std::time::Duration;
+
 use super::Order;
 use super::function::Functions;
 use super::index::NumberMap;
@@ -182,8 +184,14 @@ impl Peers {
         }
     }
 
-    /// CANT_DO. False where the worker could not do it anyway.
-    pub(crate) fn unregister(&mut self, functions: &mut Functions, slot: u32, function: u32) -> bool {
+    /// CANT_DO, at the monotonic time `now`. False where the worker could not do it anyway.
+    pub(crate) fn unregister(
+        &mut self,
+        functions: &mut Functions,
+        slot: u32,
+        function: u32,
+        now: Duration,
+    ) -> bool {
         let Self { by_slot, registrations: Registrations { slab, by_pair } } = self;
         let Some(id) = by_pair.remove(&pair(slot, function)) else { return false };
         let Some(worker) = &mut by_slot[slot as usize] else { return false };
@@ -196,6 +204,9 @@ impl Peers {
             worker.loose.remove(slab, id);
         }
         target.registrations -= slab[id].count;
+        if target.registrations == 0 {
+            target.deserted = Some(now);
+        }
         slab.remove(id);
         true
     }

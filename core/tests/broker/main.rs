@@ -3,6 +3,7 @@
 mod admin;
 mod all_yours;
 mod coalesce;
+mod explain;
 mod handing;
 mod life;
 mod limits;

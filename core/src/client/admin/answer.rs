@@ -17,7 +17,7 @@ impl Shape {
     /// How the answer to `command` ends.
     pub(super) fn of(command: &str) -> Self {
         let word = command.split(' ').next().unwrap_or_default();
-        let lists = ["status", "prioritystatus", "workers", "show"];
+        let lists = ["status", "prioritystatus", "workers", "show", "explain"];
         if lists.iter().any(|list| word.eq_ignore_ascii_case(list)) { Self::List } else { Self::Line }
     }
 }

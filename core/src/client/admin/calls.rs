@@ -89,6 +89,25 @@ macro_rules! admin_calls {
             Row::parse(lines.first().unwrap_or(&Bytes::new()))
         }
 
+        /// Why a job, or the next job of a function, does not run: `about` is a handle or the name of a function. gearmand does not
+        /// tell: [`ErrorKind::InvalidCommand`](crate::ErrorKind::InvalidCommand).
+        ///
+        /// # Errors
+        /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for a name with blanks, and those of the connection.
+        pub $($async)? fn explain(&mut self, about: impl AsRef<[u8]>) -> Result<ExplanationRow> {
+            let command = format!("explain {}", word(about.as_ref())?);
+            let lines = self.call(&command)$($await)*?;
+            Row::parse(lines.first().unwrap_or(&Bytes::new()))
+        }
+
+        /// As [`Self::explain`], for each function that has jobs waiting.
+        ///
+        /// # Errors
+        /// Those of the connection.
+        pub $($async)? fn explain_all(&mut self) -> Result<Vec<ExplanationRow>> {
+            self.call("explain")$($await)*?.iter().map(Row::parse).collect()
+        }
+
         /// Cancels a job, or ends a schedule. Who waits for the job hears that it failed.
         ///
         /// # Errors
@@ -142,7 +161,7 @@ macro_rules! admin_calls {
         }
 
         /// Any command, without its line end. Answers its lines without theirs, and without the dot that ends a list: `status`,
-        /// `prioritystatus`, `workers` and all that begins with `show` are lists.
+        /// `prioritystatus`, `workers`, `explain` and all that begins with `show` are lists.
         ///
         /// # Errors
         /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) where `line` is empty or has a line end in it; what the

@@ -6,8 +6,8 @@ use super::answer::{Answer, Shape, ok, word};
 use super::calls::admin_calls;
 use super::rows::Row;
 use super::{
-    AdminOptions, FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StoreRow, WorkerStatus, lost, single,
-    timed_out,
+    AdminOptions, ExplanationRow, FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StoreRow,
+    WorkerStatus, lost, single, timed_out,
 };
 use crate::error::Result;
 use crate::net::{Address, Clock, Connecting, Connector, IntoServers, Servers, Wire};

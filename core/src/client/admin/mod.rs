@@ -13,7 +13,7 @@ use crate::net::{Address, IntoServers};
 
 pub use client::Admin;
 pub use client_blocking::BlockingAdmin;
-pub use rows::{FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StoreRow, WorkerStatus};
+pub use rows::{ExplanationRow, FunctionStatus, JobRow, PriorityStatus, ScheduleRow, StoreRow, WorkerStatus};
 
 /// Options of an admin client.
 #[derive(Clone, Debug)]

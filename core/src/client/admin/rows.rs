@@ -86,6 +86,17 @@ pub struct StoreRow {
     pub failing: Option<String>,
 }
 
+/// A line of `explain`: why a job, or the next job of a function, does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplanationRow {
+    /// The handle or function.
+    pub about: Bytes,
+    /// The reason in a word that programs may compare: that of [`broker::Reason::code`](crate::broker::Reason::code).
+    pub reason: String,
+    /// The same in sentences, with what to do about it.
+    pub text: String,
+}
+
 /// A row of an admin answer.
 pub(super) trait Row: Sized {
     /// `None` where the line is no such row.
@@ -195,6 +206,13 @@ impl Row for StoreRow {
     }
 }
 
+impl Row for ExplanationRow {
+    fn read(line: &Bytes) -> Option<Self> {
+        let [about, reason, sentences] = fields(line)?;
+        Some(Self { about, reason: text(&reason), text: text(&sentences) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +228,8 @@ mod tests {
         let store = StoreRow::parse(&line("log /q\tno room: make some")).unwrap();
         assert_eq!(store.failing.as_deref(), Some("no room: make some"));
         assert!(StoreRow::parse(&line("")).is_err());
+        let row = ExplanationRow::parse(&line("f\tno-worker\tf waits.")).unwrap();
+        assert_eq!((row.about, &*row.reason, &*row.text), (line("f"), "no-worker", "f waits."));
         let status = FunctionStatus::parse(&line("a\tb\t3\t4294967295\t0")).unwrap();
         assert_eq!(
             status,
