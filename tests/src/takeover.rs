@@ -6,6 +6,7 @@ use lineshaft::types::Priority;
 use rustix::process::Signal;
 
 use crate::server::{Maker, Server};
+use crate::servers::SqlServer;
 use crate::stores::Job;
 use crate::wire::kind;
 
@@ -210,5 +211,77 @@ fn do_all(server: &Server, jobs: &[Job]) -> Result<Vec<Found>> {
         let handle = part()?;
         done.push((part()?, part()?, part()?));
         worker.request(kind::WORK_COMPLETE, &[&handle, b""])?;
+    }
+}
+
+/// gearmand's table in a database of its own, and how a server is started with it.
+#[derive(Clone, Copy)]
+pub struct SqlQueue<'a> {
+    /// Where the database is.
+    pub server: &'a dyn SqlServer,
+    /// Its name.
+    pub database: &'a str,
+    /// gearmand's options.
+    pub options: &'a [&'a str],
+    /// The option that names another table.
+    pub table_option: &'a str,
+    /// The table where nobody names one.
+    pub table: &'a str,
+}
+
+impl SqlQueue<'_> {
+    fn start(&self, maker: Maker, more: &[&str]) -> Result<Server> {
+        Server::start(maker, &[self.options, more].concat())
+    }
+
+    fn rows(&self, of: &str) -> Result<String> {
+        let text = self.server.sql(self.database, &format!("SELECT count(*) FROM {of}"))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// A look changes nothing, be it the first or a later one.
+    fn look(&self, expected: &[Job]) -> Result<()> {
+        let tables = "information_schema.tables WHERE table_name LIKE 'lineshaft%'";
+        let before = (self.rows(tables)?, self.rows(self.table)?);
+        compare(&mut Look(self.server.address(self.database)), expected)?;
+        ensure!((self.rows(tables)?, self.rows(self.table)?) == before, "was {before:?}");
+        Ok(())
+    }
+
+    /// What Debian's gearmand keeps here becomes ours, whenever it comes, and stays.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn becomes_ours(&self, mut expected: Vec<Job>) -> Result<()> {
+        let ours = || store::open(&self.server.address(self.database));
+        let mut server = self.start(Maker::Debian, &[])?;
+        submit(&server, &expected)?;
+        server.stop(Signal::TERM)?;
+        self.look(&expected)?;
+        for _ in 0..2 {
+            compare(&mut ours()?, &expected)?;
+            ensure!(self.rows(self.table)? == "0");
+        }
+        // It finds its table empty, and what it adds is taken over the next time.
+        let mut server = self.start(Maker::Debian, &[])?;
+        let later = Job { unique: b"later".to_vec(), ..expected[1].clone() };
+        submit(&server, std::slice::from_ref(&later))?;
+        server.kill()?;
+        expected.push(later);
+        self.look(&expected)?;
+        // The same options start ours, which has the queue at once.
+        let mut server = self.start(Maker::Ours, &[])?;
+        let status = server.connect()?.text("status\n")?;
+        let totals = status.lines().filter_map(|line| line.split('\t').nth(1)?.parse::<usize>().ok());
+        ensure!(expected.len() == totals.sum::<usize>(), "{status}");
+        server.stop(Signal::TERM)?;
+        compare(&mut ours()?, &expected)?;
+        // Another table is another queue.
+        let mut server = self.start(Maker::Debian, &[self.table_option, "mine"])?;
+        submit(&server, &expected)?;
+        server.stop(Signal::TERM)?;
+        let mine = format!("{}?table=mine", self.server.address(self.database));
+        compare(&mut store::open(&mine)?, &expected)?;
+        compare(&mut ours()?, &expected)
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use lineshaft::store::{Batch, Change, Memcached, MemcachedSettings, Store, StoreErrorKind, open};
 use lineshaft_tests::clock::{PATIENCE, poll};
-use lineshaft_tests::servers::{MemcachedServer, RedisServer};
+use lineshaft_tests::servers::{DatabaseServer, MemcachedServer, RedisServer};
 use lineshaft_tests::stores::{Job, add, content, end, fails, numbers};
 use rustix::process::Signal;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use lineshaft::net::Address;
 use lineshaft::server::Server;
 use lineshaft::store::{Change, Redis, RedisSettings, Store, StoreErrorKind, open};
 use lineshaft_tests::clock::{PATIENCE, poll};
-use lineshaft_tests::servers::RedisServer;
+use lineshaft_tests::servers::{DatabaseServer, RedisServer};
 use lineshaft_tests::stores::{add, content, end, fails, numbers};
 use lineshaft_tests::wire::{Peer, kind};
 use rustix::process::Signal;

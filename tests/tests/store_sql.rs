@@ -8,7 +8,7 @@ use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::network::Network;
 use lineshaft_tests::port::free_port;
 use lineshaft_tests::server::{Maker, Server as Daemon};
-use lineshaft_tests::servers::{MariaDbServer, PostgresServer, SqlServer};
+use lineshaft_tests::servers::{DatabaseServer, MariaDbServer, PostgresServer, SqlServer};
 use lineshaft_tests::stores::Job;
 use lineshaft_tests::takeover::compare;
 use lineshaft_tests::wire::{Peer, kind};

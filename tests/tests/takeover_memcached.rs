@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use lineshaft::store;
 use lineshaft_tests::server::{Maker, Server};
-use lineshaft_tests::servers::MemcachedServer;
+use lineshaft_tests::servers::{DatabaseServer, MemcachedServer};
 use lineshaft_tests::stores::Job;
 use lineshaft_tests::takeover::{Abilities, Look, compare, jobs, served, submit};
 use rustix::process::Signal;

@@ -2,67 +2,26 @@
 
 use anyhow::{Result, ensure};
 use lineshaft::store;
-use lineshaft_tests::server::{Maker, Server};
-use lineshaft_tests::servers::{MariaDbServer, SqlServer};
+use lineshaft_tests::servers::{DatabaseServer, MariaDbServer, SqlServer};
 use lineshaft_tests::stores::Job;
-use lineshaft_tests::takeover::{Abilities, Look, compare, content, jobs, submit};
-use rustix::process::Signal;
+use lineshaft_tests::takeover::{Abilities, SqlQueue, compare, content, jobs};
 
 const TEXTS: Abilities = Abilities { times: true, bytes: false, blanks: true };
 
 #[test]
 fn a_queue_of_gearmands_becomes_ours() -> Result<()> {
     // As the default collation has it, its plug-in refuses U1 beside u1. It speaks UTF-8 to the database, whatever its columns have.
-    let database = MariaDbServer::start(&["--character-set-server=latin1", "--collation-server=latin1_bin"])?;
-    let name = database.create_database()?;
-    let (user, password) = database.user();
-    let port = database.port().to_string();
-    let start = |maker: Maker, more: &[&str]| {
-        let words = ["-q", "MySQL", "--mysql-host", "127.0.0.1", "--mysql-port", &port, "--mysql-db", &name];
-        let who = ["--mysql-user", user, "--mysql-password", password];
-        Server::start(maker, &[&words[..], &who, more].concat())
-    };
+    let server = MariaDbServer::start(&["--character-set-server=latin1", "--collation-server=latin1_bin"])?;
+    let name = server.create_database()?;
+    let (user, password) = server.user();
+    let port = server.port().to_string();
+    let place = ["-q", "MySQL", "--mysql-host", "127.0.0.1", "--mysql-port", &port, "--mysql-db", &name];
+    let options = [&place[..], &["--mysql-user", user, "--mysql-password", password]].concat();
     let mut expected = jobs(TEXTS);
     expected.push(Job { function: "fün".into(), unique: "ünï €".into(), ..expected[0].clone() });
-    let mut server = start(Maker::Debian, &[])?;
-    submit(&server, &expected)?;
-    server.stop(Signal::TERM)?;
-    let ours = || store::open(&database.address(&name));
-    // A look changes nothing, be it the first or a later one.
-    let look = |expected: &[Job]| -> Result<()> {
-        let all = "SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'lineshaft%'";
-        let left = "SELECT count(*) FROM gearman_queue";
-        let before = (database.sql(&name, all)?, database.sql(&name, left)?);
-        compare(&mut Look(database.address(&name)), expected)?;
-        ensure!((database.sql(&name, all)?, database.sql(&name, left)?) == before, "was {before:?}");
-        Ok(())
-    };
-    look(&expected)?;
-    for _ in 0..2 {
-        compare(&mut ours()?, &expected)?;
-        ensure!(database.sql(&name, "SELECT count(*) FROM gearman_queue")?.trim() == "0");
-    }
-    // It finds its table empty, and what it adds is taken over the next time.
-    let mut server = start(Maker::Debian, &[])?;
-    let later = Job { unique: b"later".to_vec(), ..expected[1].clone() };
-    submit(&server, std::slice::from_ref(&later))?;
-    server.kill()?;
-    expected.push(later);
-    look(&expected)?;
-    // The same options start ours, which has the queue at once.
-    let mut server = start(Maker::Ours, &[])?;
-    let status = server.connect()?.text("status\n")?;
-    let queued: usize =
-        status.lines().filter_map(|line| line.split('\t').nth(1)?.parse::<usize>().ok()).sum();
-    ensure!(expected.len() == queued, "{status}");
-    server.stop(Signal::TERM)?;
-    compare(&mut ours()?, &expected)?;
-    // Another table is another queue.
-    let mut server = start(Maker::Debian, &["--mysql-table", "mine"])?;
-    submit(&server, &expected)?;
-    server.stop(Signal::TERM)?;
-    compare(&mut store::open(&format!("{}?table=mine", database.address(&name)))?, &expected)?;
-    compare(&mut ours()?, &expected)
+    let (table_option, table) = ("--mysql-table", "gearman_queue");
+    let queue = SqlQueue { server: &server, database: &name, options: &options, table_option, table };
+    queue.becomes_ours(expected)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use lineshaft::store::{self, StoreErrorKind};
 use lineshaft_tests::server::{Maker, Server};
-use lineshaft_tests::servers::RedisServer;
+use lineshaft_tests::servers::{DatabaseServer, RedisServer};
 use lineshaft_tests::stores::{Job, fails};
 use lineshaft_tests::takeover::{Abilities, Look, compare, jobs, served, submit};
 use rustix::process::Signal;

@@ -1,7 +1,7 @@
 //! Debian's MariaDB.
 
 use anyhow::{Context, Result};
-use lineshaft::store::{self, MySql, MySqlSettings, Store, StoreError};
+use lineshaft::store::{MySql, MySqlSettings, Store, StoreError};
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sql::{Shared, SqlServer, as_user, must, unique_name};
-use super::{Kind, Process};
-use crate::stores::Subject;
+use super::{DatabaseServer, Kind, Process};
 
-const KIND: Kind = Kind { prepare, command, ready };
+const KIND: Kind = Kind { prepare, command, ready, end: Signal::TERM };
 
 /// The one of this process.
 pub(super) static SHARED: Shared<MariaDbServer> = Shared::new();
@@ -63,11 +62,17 @@ impl MariaDbServer {
     }
 }
 
-impl SqlServer for MariaDbServer {
-    fn port(&self) -> u16 {
-        self.0.port
+impl DatabaseServer for MariaDbServer {
+    fn process(&self) -> &Process {
+        &self.0
     }
 
+    fn process_mut(&mut self) -> &mut Process {
+        &mut self.0
+    }
+}
+
+impl SqlServer for MariaDbServer {
     fn sql(&self, database: &str, sql: &str) -> Result<String> {
         mariadb(self.0.folder.path(), database, sql)
     }
@@ -93,62 +98,6 @@ impl SqlServer for MariaDbServer {
             self.sql("mysql", &format!("KILL {session}"))?;
         }
         Ok(())
-    }
-
-    fn kill(&mut self) -> Result<()> {
-        self.0.kill()
-    }
-
-    fn stop(&mut self) -> Result<()> {
-        self.0.stop(Signal::TERM)
-    }
-
-    fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
-    }
-}
-
-/// A database of a server that others share.
-#[derive(Debug)]
-pub struct MariaDb {
-    /// Its server.
-    pub server: Arc<MariaDbServer>,
-    /// Its name.
-    pub name: String,
-}
-
-impl MariaDb {
-    /// An empty one.
-    ///
-    /// # Errors
-    /// When the server does not start or does not make it.
-    pub fn new() -> Result<Self> {
-        let server = MariaDbServer::shared()?;
-        let name = server.create_database()?;
-        Ok(Self { server, name })
-    }
-
-    /// The address of a store here.
-    pub fn address(&self) -> String {
-        self.server.address(&self.name)
-    }
-
-    /// Does what `sql` says here.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn sql(&self, sql: &str) -> Result<String> {
-        self.server.sql(&self.name, sql)
-    }
-}
-
-impl Subject for MariaDb {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        store::open(&self.address())
-    }
-
-    fn stories(&self) -> u32 {
-        16
     }
 }
 

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use super::{Kind, Process};
+use super::{DatabaseServer, Kind, Process};
 
-const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready };
+const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready, end: Signal::TERM };
 
 /// A running memcached.
 #[derive(Debug)]
@@ -24,38 +24,9 @@ impl MemcachedServer {
         Process::start(&KIND, more).map(Self)
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.0.port
-    }
-
     /// The address of a store in it.
     pub fn address(&self) -> String {
         format!("memcached://127.0.0.1:{}", self.0.port)
-    }
-
-    /// Kills it, as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the process cannot be killed.
-    pub fn kill(&mut self) -> Result<()> {
-        self.0.kill()
-    }
-
-    /// Sends it a signal.
-    ///
-    /// # Errors
-    /// When there is no such process.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        self.0.signal(signal)
-    }
-
-    /// Starts it again on the same port. It has lost everything.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
     }
 
     /// Sets an item, or deletes it.
@@ -79,6 +50,16 @@ impl MemcachedServer {
     /// When the connection fails.
     pub fn ask(&self, command: &str, last: &str) -> Result<Vec<String>> {
         lines(self.port(), command.as_bytes(), last).with_context(|| format!("memcached: {command:?}"))
+    }
+}
+
+impl DatabaseServer for MemcachedServer {
+    fn process(&self) -> &Process {
+        &self.0
+    }
+
+    fn process_mut(&mut self) -> &mut Process {
+        &mut self.0
     }
 }
 

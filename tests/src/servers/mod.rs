@@ -16,9 +16,9 @@ use tempfile::TempDir;
 use crate::clock::{PATIENCE, poll};
 use crate::port::free_port;
 
-pub use mariadb::{MariaDb, MariaDbServer};
+pub use mariadb::MariaDbServer;
 pub use memcached::MemcachedServer;
-pub use postgres::{PostgresDb, PostgresServer};
+pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use sql::{SqlServer, release};
 
@@ -31,11 +31,59 @@ struct Kind {
     command: fn(port: u16, folder: &Path) -> Result<Command>,
     /// Whether it answers.
     ready: fn(port: u16, folder: &Path) -> bool,
+    /// What ends it although clients are connected.
+    end: Signal,
+}
+
+/// What tests do with each of these servers.
+pub trait DatabaseServer {
+    /// Its process.
+    fn process(&self) -> &Process;
+
+    /// The same, for what ends it and starts it again.
+    fn process_mut(&mut self) -> &mut Process;
+
+    /// Where it listens.
+    fn port(&self) -> u16 {
+        self.process().port
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.process().signal(signal)
+    }
+
+    /// Kills it, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    fn kill(&mut self) -> Result<()> {
+        self.process_mut().kill()
+    }
+
+    /// Ends it: those who are connected are thrown out.
+    ///
+    /// # Errors
+    /// When it does not end.
+    fn stop(&mut self) -> Result<()> {
+        self.process_mut().stop()
+    }
+
+    /// Starts it again on the same port and folder: it has what it keeps there.
+    ///
+    /// # Errors
+    /// When it does not start.
+    fn start_again(&mut self) -> Result<()> {
+        self.process_mut().start_again()
+    }
 }
 
 /// A server that can be killed and started again on the same port and folder. Dropping it kills it.
 #[derive(Debug)]
-struct Process {
+pub struct Process {
     kind: &'static Kind,
     /// Arguments beside those of its kind.
     more: Vec<String>,
@@ -93,9 +141,9 @@ impl Process {
         })
     }
 
-    /// Asks it to end as `signal` does, and waits until it has.
-    fn stop(&mut self, signal: Signal) -> Result<()> {
-        self.signal(signal)?;
+    /// Asks it to end, and waits until it has.
+    fn stop(&mut self) -> Result<()> {
+        self.signal(self.kind.end)?;
         let ended = poll(PATIENCE, || self.child.try_wait().ok().flatten());
         ended.map(drop).with_context(|| format!("it does not end:\n{}", self.said()))
     }

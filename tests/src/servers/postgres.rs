@@ -1,7 +1,7 @@
 //! Debian's PostgreSQL.
 
 use anyhow::{Context, Result};
-use lineshaft::store::{self, Postgres, PostgresSettings, Store, StoreError};
+use lineshaft::store::{Postgres, PostgresSettings, Store, StoreError};
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sql::{Shared, SqlServer, as_user, must, unique_name};
-use super::{Kind, Process};
-use crate::stores::Subject;
+use super::{DatabaseServer, Kind, Process};
 
-const KIND: Kind = Kind { prepare, command, ready };
+const KIND: Kind = Kind { prepare, command, ready, end: Signal::INT };
 
 /// The one of this process.
 pub(super) static SHARED: Shared<PostgresServer> = Shared::new();
@@ -63,11 +62,17 @@ impl PostgresServer {
     }
 }
 
-impl SqlServer for PostgresServer {
-    fn port(&self) -> u16 {
-        self.0.port
+impl DatabaseServer for PostgresServer {
+    fn process(&self) -> &Process {
+        &self.0
     }
 
+    fn process_mut(&mut self) -> &mut Process {
+        &mut self.0
+    }
+}
+
+impl SqlServer for PostgresServer {
     fn sql(&self, database: &str, sql: &str) -> Result<String> {
         psql(self.0.folder.path(), self.port(), database, sql)
     }
@@ -90,62 +95,6 @@ impl SqlServer for PostgresServer {
     fn throw_out(&self, database: &str) -> Result<()> {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
         self.sql("postgres", &format!("{end} '{database}'")).map(drop)
-    }
-
-    fn kill(&mut self) -> Result<()> {
-        self.0.kill()
-    }
-
-    fn stop(&mut self) -> Result<()> {
-        self.0.stop(Signal::INT)
-    }
-
-    fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
-    }
-}
-
-/// A database of a server that others share.
-#[derive(Debug)]
-pub struct PostgresDb {
-    /// Its server.
-    pub server: Arc<PostgresServer>,
-    /// Its name.
-    pub name: String,
-}
-
-impl PostgresDb {
-    /// An empty one.
-    ///
-    /// # Errors
-    /// When the server does not start or does not make it.
-    pub fn new() -> Result<Self> {
-        let server = PostgresServer::shared()?;
-        let name = server.create_database()?;
-        Ok(Self { server, name })
-    }
-
-    /// The address of a store here.
-    pub fn address(&self) -> String {
-        self.server.address(&self.name)
-    }
-
-    /// Does what `sql` says here.
-    ///
-    /// # Errors
-    /// Those of the server.
-    pub fn sql(&self, sql: &str) -> Result<String> {
-        self.server.sql(&self.name, sql)
-    }
-}
-
-impl Subject for PostgresDb {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        store::open(&self.address())
-    }
-
-    fn stories(&self) -> u32 {
-        16
     }
 }
 

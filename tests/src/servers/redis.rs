@@ -7,10 +7,10 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Kind, Process};
+use super::{DatabaseServer, Kind, Process};
 use crate::program::run;
 
-const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready };
+const KIND: Kind = Kind { prepare: |_| Ok(()), command, ready, end: Signal::TERM };
 
 /// A running Redis.
 #[derive(Debug)]
@@ -25,11 +25,6 @@ impl RedisServer {
         Process::start(&KIND, more).map(Self)
     }
 
-    /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.0.port
-    }
-
     /// The address of a store in it.
     pub fn address(&self) -> String {
         format!("redis://127.0.0.1:{}", self.0.port)
@@ -38,30 +33,6 @@ impl RedisServer {
     /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.0.folder.path().join("socket")
-    }
-
-    /// Kills it, as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the process cannot be killed.
-    pub fn kill(&mut self) -> Result<()> {
-        self.0.kill()
-    }
-
-    /// Sends it a signal.
-    ///
-    /// # Errors
-    /// When there is no such process.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        self.0.signal(signal)
-    }
-
-    /// Starts it again on the same port and the same data.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start_again(&mut self) -> Result<()> {
-        self.0.start_again()
     }
 
     /// What redis-cli prints for a command.
@@ -84,6 +55,16 @@ impl RedisServer {
         }
         let text = run(command.args(words), last)?.success()?;
         Ok(text.trim_end().to_owned())
+    }
+}
+
+impl DatabaseServer for RedisServer {
+    fn process(&self) -> &Process {
+        &self.0
+    }
+
+    fn process_mut(&mut self) -> &mut Process {
+        &mut self.0
     }
 }
 

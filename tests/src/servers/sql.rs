@@ -11,14 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{mariadb, postgres};
+use super::{DatabaseServer, mariadb, postgres};
 use crate::program;
 
 /// What tests do with a server of SQL.
-pub trait SqlServer {
-    /// Where it listens.
-    fn port(&self) -> u16;
-
+pub trait SqlServer: DatabaseServer + Send + Sync {
     /// Does what `sql` says in a database, and answers its rows, their columns with tabs between them.
     ///
     /// # Errors
@@ -50,24 +47,6 @@ pub trait SqlServer {
     /// # Errors
     /// Those of the server.
     fn throw_out(&self, database: &str) -> Result<()>;
-
-    /// Kills it, as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the process cannot be killed.
-    fn kill(&mut self) -> Result<()>;
-
-    /// Ends it: those who are connected are thrown out.
-    ///
-    /// # Errors
-    /// When it does not end.
-    fn stop(&mut self) -> Result<()>;
-
-    /// Starts it again on the same port with the same data.
-    ///
-    /// # Errors
-    /// When it does not start.
-    fn start_again(&mut self) -> Result<()>;
 }
 
 /// A command that root starts as this user: some servers refuse to be root. Others start it as they are.

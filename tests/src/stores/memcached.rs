@@ -4,7 +4,7 @@ use anyhow::Result;
 use lineshaft::store::{Store, StoreError, open};
 
 use super::Subject;
-use crate::servers::MemcachedServer;
+use crate::servers::{DatabaseServer, MemcachedServer};
 
 struct Memcached(Vec<MemcachedServer>);
 

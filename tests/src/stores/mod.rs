@@ -8,6 +8,7 @@ mod memcached;
 mod memory;
 mod property;
 mod redis;
+mod sql;
 mod sqlite;
 mod steps;
 
@@ -16,7 +17,6 @@ use lineshaft::store::{Store, StoreError, StoreErrorKind};
 use std::time::Duration;
 
 use crate::clock::poll;
-use crate::servers::{MariaDb, PostgresDb};
 
 pub use body::{CASES, Case};
 pub use content::{Content, Job, Opened};
@@ -64,7 +64,7 @@ pub const SUBJECTS: &[(&str, Make)] = &[
     ("memcached", memcached::subject),
     ("memcached_twice", memcached::two),
     ("redis", redis::subject),
-    ("mysql", || Ok(Box::new(MariaDb::new()?))),
-    ("postgres", || Ok(Box::new(PostgresDb::new()?))),
+    ("mysql", sql::mysql),
+    ("postgres", sql::postgres),
     ("sqlite", sqlite::subject),
 ];
