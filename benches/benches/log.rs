@@ -7,25 +7,13 @@ use std::time::Duration;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lineshaft::store::{Batch, Change, Log, LogSettings, Sqlite, SqliteSettings, Store, StoredJob};
-use lineshaft::types::{Data, Priority};
 
 const WORKLOAD: [u8; 100] = [b'w'; 100];
 /// Jobs that a replay reads.
 const STORED: u64 = 1_000_000;
 
 fn add(number: u64) -> Change<'static> {
-    Change::Add(StoredJob {
-        number,
-        function: b"function",
-        unique: b"",
-        reducer: None,
-        priority: Priority::Normal,
-        due: 0,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(&WORKLOAD),
-    })
+    Change::Add(StoredJob::new(number, b"function", &WORKLOAD))
 }
 
 /// The CPU time of this process, user and system.

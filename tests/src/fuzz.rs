@@ -413,16 +413,13 @@ fn log_segment() -> Vec<u8> {
             let mut batch = lineshaft::store::Batch::new();
             for number in [number, number + 1] {
                 batch.push(&Change::Add(lineshaft::store::StoredJob {
-                    number,
-                    function: b"f",
                     unique: b"u",
-                    reducer: None,
                     priority: lineshaft::types::Priority::Normal,
-                    due: 0,
-                    returns: 0,
-                    schedule: 0,
-                    cron: None,
-                    workload: lineshaft::types::Data::Borrowed(b"workload"),
+                    ..lineshaft::store::StoredJob::new(
+                        number,
+                        b"f",
+                        lineshaft::types::Data::Borrowed(b"workload"),
+                    )
                 }));
             }
             log.commit(&batch).expect("a commit");

@@ -183,18 +183,9 @@ impl Broker {
     }
 
     pub(super) fn stored_schedule<'a>(&'a self, number: u64, schedule: &'a Schedule) -> StoredJob<'a> {
-        StoredJob {
-            number,
-            function: &self.queue.functions.get(schedule.function).name,
-            unique: &schedule.unique,
-            reducer: None,
-            priority: Priority::Normal,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: Some(&schedule.fields),
-            workload: (&schedule.workload).into(),
-        }
+        let function = &self.queue.functions.get(schedule.function).name;
+        let plain = StoredJob::new(number, function, &schedule.workload);
+        StoredJob { unique: &schedule.unique, cron: Some(&schedule.fields), ..plain }
     }
 
     /// Hands all schedules and then all background jobs to `each`, each kind in the order of its numbers: what a store that is only

@@ -277,21 +277,10 @@ pub(super) enum Due {
 mod tests {
     use super::*;
     use crate::store::StoredJob;
-    use crate::types::{Data, Priority};
+    use crate::types::Data;
 
     fn add(number: u64) -> Change<'static> {
-        Change::Add(StoredJob {
-            number,
-            function: b"f",
-            unique: b"",
-            reducer: None,
-            priority: Priority::Normal,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::EMPTY,
-        })
+        Change::Add(StoredJob::new(number, b"f", Data::EMPTY))
     }
 
     #[test]

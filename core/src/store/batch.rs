@@ -198,21 +198,10 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::store::StoredJob;
-    use crate::types::{Data, Priority};
+    use crate::types::Data;
 
     fn add(number: u64, workload: &[u8]) -> Change<'_> {
-        Change::Add(StoredJob {
-            number,
-            function: b"f",
-            unique: b"",
-            reducer: None,
-            priority: Priority::Normal,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(workload),
-        })
+        Change::Add(StoredJob::new(number, b"f", workload))
     }
 
     fn numbers(batch: &Batch) -> Vec<(u64, bool)> {

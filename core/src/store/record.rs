@@ -32,6 +32,24 @@ pub struct StoredJob<'a> {
     pub workload: Data<'a>,
 }
 
+impl<'a> StoredJob<'a> {
+    /// A job without a unique or a reducer, of normal priority, that may run at once and has not been given back.
+    pub fn new(number: u64, function: &'a [u8], workload: impl Into<Data<'a>>) -> Self {
+        Self {
+            number,
+            function,
+            unique: b"",
+            reducer: None,
+            priority: Priority::Normal,
+            due: 0,
+            returns: 0,
+            schedule: 0,
+            cron: None,
+            workload: workload.into(),
+        }
+    }
+}
+
 /// What happens to a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -271,16 +289,11 @@ mod tests {
 
     fn jobs() -> Vec<StoredJob<'static>> {
         let plain = StoredJob {
-            number: 7,
-            function: b"resize",
             unique: b"u-1",
-            reducer: None,
             priority: Priority::Low,
             due: 4_000_000_000,
             returns: 3,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(b"a\0b"),
+            ..StoredJob::new(7, b"resize", b"a\0b")
         };
         let bare = StoredJob { unique: b"", workload: Data::EMPTY, due: 0, ..plain.clone() };
         let reduced = StoredJob { reducer: Some(b"sum"), schedule: 9, ..plain.clone() };

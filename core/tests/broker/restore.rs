@@ -147,18 +147,7 @@ fn times_and_schedules_go_on() {
 #[test]
 fn a_schedule_that_cannot_be_read_is_said_and_not_used() {
     let mut story = Story::new();
-    let schedule = StoredJob {
-        number: 3,
-        function: b"f",
-        unique: b"",
-        reducer: None,
-        priority: Priority::Normal,
-        due: 0,
-        returns: 0,
-        schedule: 0,
-        cron: Some(b"every\0full\0moon\0\0"),
-        workload: Data::EMPTY,
-    };
+    let schedule = StoredJob { cron: Some(b"every\0full\0moon\0\0"), ..StoredJob::new(3, b"f", Data::EMPTY) };
     let why = story.broker.restore(&Change::Add(schedule)).unwrap_err();
     assert!(why.starts_with("the schedule 'every full moon  ' (number 3) is not used: "), "{why}");
 }
@@ -185,18 +174,8 @@ fn the_servers_end_is_no_attempt_that_counts() {
 #[test]
 fn an_urgent_job_with_a_time_is_as_any_other_with_a_time() {
     let mut story = Story::new();
-    let job = StoredJob {
-        number: 3,
-        function: b"f",
-        unique: b"",
-        reducer: None,
-        priority: Priority::High,
-        due: crate::story::NOON + 10,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(b"x"),
-    };
+    let job =
+        StoredJob { priority: Priority::High, due: crate::story::NOON + 10, ..StoredJob::new(3, b"f", b"x") };
     story.broker.advance_to(story.now);
     story.broker.restore(&Change::Add(job)).unwrap();
     story.broker.restored(&mut crate::story::Sent::default());

@@ -29,6 +29,8 @@ pub(super) struct Jobs {
     records: BTreeMap<u64, Box<[u8]>>,
     /// The highest number that may have been used where they come from.
     counter: u64,
+    /// Where they come from, something that is not known was lost.
+    pub(super) damaged: bool,
 }
 
 /// How many there are, and of what.
@@ -168,23 +170,12 @@ pub(super) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use lineshaft::types::{Data, Priority};
+    use lineshaft::types::Data;
 
     use super::*;
 
     pub(in super::super) fn job(number: u64) -> StoredJob<'static> {
-        StoredJob {
-            number,
-            function: b"f",
-            unique: b"u",
-            reducer: None,
-            priority: Priority::Normal,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(b"work"),
-        }
+        StoredJob { unique: b"u", ..StoredJob::new(number, b"f", b"work") }
     }
 
     #[test]

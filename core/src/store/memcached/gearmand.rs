@@ -10,7 +10,7 @@ use super::wire::{Fault, Item, Wire};
 use crate::store::address::unescape;
 use crate::store::names::Names;
 use crate::store::{Batch, Change, Each, StoreError, StoredJob};
-use crate::types::{Data, Priority};
+use crate::types::Priority;
 
 /// Jobs that are taken over at once.
 const AT_ONCE: usize = 16;
@@ -105,16 +105,9 @@ impl Memcached {
     ) -> Option<StoredJob<'a>> {
         let (function, unique) = names.split(self.tail(key))?;
         Some(StoredJob {
-            number,
-            function,
             unique,
-            reducer: None,
             priority: Priority::ALL.get(item.flags as usize).copied().unwrap_or(Priority::Normal),
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(&item.data),
+            ..StoredJob::new(number, function, &item.data)
         })
     }
 

@@ -10,7 +10,7 @@ use super::wire::{Commands, Fault, Wire, array, bytes, number};
 use super::{RECORD_VERSION, Redis, StoreError, StoreErrorKind, begin};
 use crate::store::names::Names;
 use crate::store::{Change, Each, StoredJob};
-use crate::types::{Data, Priority};
+use crate::types::Priority;
 
 /// Keys that are taken over in one transaction.
 const AT_ONCE: usize = 16;
@@ -29,16 +29,9 @@ struct Found<'a> {
 impl Found<'_> {
     fn job(&self, number: u64) -> StoredJob<'_> {
         StoredJob {
-            number,
-            function: &self.function,
             unique: clean(&self.unique),
-            reducer: None,
             priority: self.priority,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(&self.workload),
+            ..StoredJob::new(number, &self.function, &self.workload)
         }
     }
 }

@@ -73,21 +73,9 @@ pub(in crate::store) fn powers<T>(mut items: &[T]) -> impl Iterator<Item = &[T]>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Data, Priority};
 
     fn job(number: u64, workload: &[u8]) -> StoredJob<'_> {
-        StoredJob {
-            number,
-            function: b"f",
-            unique: b"",
-            reducer: None,
-            priority: Priority::Normal,
-            due: 0,
-            returns: 0,
-            schedule: 0,
-            cron: None,
-            workload: Data::Borrowed(workload),
-        }
+        StoredJob::new(number, b"f", workload)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::error::Trouble;
 use super::{ADD, COUNTER, Change, Each, StoreError, StoreErrorKind, StoredJob, insert, schema, signed};
-use crate::types::{Data, Priority};
+use crate::types::Priority;
 
 /// gearmand's own name for its table.
 pub(super) const TABLE: &str = "gearman_queue";
@@ -129,17 +129,11 @@ fn with_job<T>(row: &Row<'_>, number: u64, then: impl FnOnce(&StoredJob<'_>) -> 
     let workload = bytes(row.get_ref(2)?);
     let priority = integer(row.get_ref(3)?).and_then(|priority| usize::try_from(priority).ok());
     let job = StoredJob {
-        number,
-        function: until_nul(&function),
         unique: until_nul(&unique),
-        reducer: None,
         priority: priority.and_then(|it| Priority::ALL.get(it)).copied().unwrap_or_default(),
         // A time below zero is one that did not fit: long past for gearmand as well.
         due: integer(row.get_ref(4)?).and_then(|due| u64::try_from(due).ok()).unwrap_or_default(),
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(&workload),
+        ..StoredJob::new(number, until_nul(&function), &*workload)
     };
     Ok(then(&job))
 }

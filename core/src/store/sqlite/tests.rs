@@ -20,18 +20,7 @@ fn open(file: &Path) -> Result<Sqlite, StoreError> {
 }
 
 fn job(number: u64, workload: &[u8]) -> StoredJob<'_> {
-    StoredJob {
-        number,
-        function: b"f",
-        unique: b"u",
-        reducer: None,
-        priority: Priority::Normal,
-        due: 0,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(workload),
-    }
+    StoredJob { unique: b"u", ..StoredJob::new(number, b"f", workload) }
 }
 
 fn adds(numbers: impl IntoIterator<Item = u64>, workload: &[u8]) -> Batch {

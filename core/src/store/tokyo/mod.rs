@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::file::Database;
 use super::address::Address;
 use super::{Change, Each, Store, StoreError, StoreErrorKind, StoredJob};
-use crate::types::{Data, Priority};
+use crate::types::Priority;
 
 /// A file that gearmand's plug-in for Tokyo Cabinet has written: a hash database or a B+ tree. It is never changed; `lineshaft queue
 /// import` copies it into a store.
@@ -72,16 +72,10 @@ fn job(value: &[u8], number: u64) -> Option<StoredJob<'_>> {
     // A time that has wrapped is in the past.
     let due = std::str::from_utf8(due).ok()?.parse().unwrap_or(0);
     (!function.is_empty()).then_some(StoredJob {
-        number,
-        function,
         unique,
-        reducer: None,
         priority: priority.copied().unwrap_or(Priority::Normal),
         due,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(workload),
+        ..StoredJob::new(number, function, workload)
     })
 }
 

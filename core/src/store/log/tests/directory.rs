@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::super::*;
 use crate::store::{Change, StoredJob};
-use crate::types::{Data, Priority};
 
 /// A directory that goes away.
 struct Place(PathBuf);
@@ -47,18 +46,7 @@ impl Drop for Place {
 }
 
 fn add(number: u64) -> Change<'static> {
-    Change::Add(StoredJob {
-        number,
-        function: b"f",
-        unique: b"",
-        reducer: None,
-        priority: Priority::Normal,
-        due: 0,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(b"workload"),
-    })
+    Change::Add(StoredJob::new(number, b"f", b"workload"))
 }
 
 fn commit(log: &mut Log, changes: &[Change<'_>]) {

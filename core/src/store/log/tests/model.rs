@@ -7,7 +7,6 @@ use super::super::LogSettings;
 use super::super::engine::Engine;
 use super::memory::{Luck, Memory};
 use crate::store::{Batch, Change, StoreError, StoredJob};
-use crate::types::{Data, Priority};
 
 /// Live jobs: how often each was given back, and its workload.
 pub(super) type Jobs = BTreeMap<u64, (u16, Vec<u8>)>;
@@ -28,18 +27,7 @@ pub(super) fn apply(jobs: &mut Jobs, change: &Change<'_>) {
 }
 
 pub(super) fn add(number: u64, workload: &[u8]) -> Change<'_> {
-    Change::Add(StoredJob {
-        number,
-        function: b"f",
-        unique: b"",
-        reducer: None,
-        priority: Priority::Normal,
-        due: 0,
-        returns: 0,
-        schedule: 0,
-        cron: None,
-        workload: Data::Borrowed(workload),
-    })
+    Change::Add(StoredJob::new(number, b"f", workload))
 }
 
 pub(super) fn batch(changes: &[Change<'_>]) -> Batch {
