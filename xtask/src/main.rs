@@ -26,7 +26,7 @@ usage: cargo xtask <command>
   test c            only the C library: its suites, programs of libgearman that run with it, and what `install-c` installs
   test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
-  generate          the C header that is made from ffi/src
+  generate          the C headers that are made from ffi/src
   install-c ...     the C library, its headers and man pages: --prefix DIR [--profile NAME]
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand,redis`)
@@ -34,7 +34,7 @@ usage: cargo xtask <command>
   bench node ...    the Node.js package beside npm gearman and BullMQ on Redis
   bench python ...  the Python package beside gear, gearman3 and RQ on Redis
   fuzz [SECONDS]    every fuzz target for so long (default 60)
-  soak [SECONDS]    a mixed load with lost peers on one daemon for so long (default 60)";
+  soak [SECONDS]    a mixed load with lost peers on one daemon for so long (default 60), then a thousand crashes";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

@@ -100,11 +100,11 @@ pub(super) struct List {
 impl Admin {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         match self {
-            Self::Status(list) => {
-                let done = list.print(lists::status)?;
-                list.warn_of_store()?;
-                Ok(done)
-            }
+            Self::Status(list) => list.print(|admin| {
+                let table = lists::status(admin)?;
+                warn_of_store(admin);
+                Ok(table)
+            }),
             Self::PriorityStatus(list) => list.print(lists::priority_status),
             Self::Workers(list) => list.print(lists::workers),
             Self::Jobs(list) => list.print(lists::jobs),
@@ -136,19 +136,16 @@ impl Admin {
 }
 
 impl List {
-    /// Says that background jobs are not safe. gearmand does not tell how its queue does.
-    fn warn_of_store(&self) -> Result<(), Failure> {
-        if let Ok(StoreRow { store, failing: Some(why) }) = client(&self.connection)?.store() {
-            say(format_args!(
-                "lineshaft: the store fails, background jobs are refused or wait: {store}: {why}"
-            ));
-        }
-        Ok(())
-    }
-
     fn print(&self, rows: impl FnOnce(&mut Client) -> lineshaft::Result<Table>) -> Result<ExitCode, Failure> {
         rows(&mut client(&self.connection)?)?.print(self.json, &mut io::stdout().lock())?;
         Ok(Exit::Done.own())
+    }
+}
+
+/// Says that background jobs are not safe. gearmand does not tell how its queue does.
+fn warn_of_store(admin: &mut Client) {
+    if let Ok(StoreRow { store, failing: Some(why) }) = admin.store() {
+        say(format_args!("lineshaft: the store fails, background jobs are refused or wait: {store}: {why}"));
     }
 }
 

@@ -63,8 +63,7 @@ impl Config {
 /// Options of databases: a password alone, the address of a store, and a connection string in either of its forms.
 fn may_hold_a_password(name: &str, value: &str) -> bool {
     match name {
-        "store" => value.contains('@'),
-        "libpq-conninfo" => value.contains('@') || value.contains("password"),
+        "store" | "libpq-conninfo" => value.contains('@') || value.contains("password"),
         _ => name.ends_with("-password"),
     }
 }
@@ -78,6 +77,7 @@ mod tests {
         for (name, value) in [
             ("redis-password", "x"),
             ("store", "mysql://u:x@h/d"),
+            ("store", "redis:///run/redis.sock?password=x"),
             ("libpq-conninfo", "host=h password=x"),
             ("libpq-conninfo", "postgres://u:x@h/d"),
         ] {

@@ -116,7 +116,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, String> {
     }
 }
 
-fn word(priority: Priority) -> &'static str {
+/// What people call it.
+pub(super) fn word(priority: Priority) -> &'static str {
     ["high", "normal", "low"][priority.index()]
 }
 

@@ -1,16 +1,15 @@
 //! Where jobs come from and go to.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use lineshaft::store::log::Finding;
-use lineshaft::store::{Log, Store};
+use lineshaft::store::{Log, LogSettings, Store};
 
 use super::jobs::{Filter, Jobs};
 use super::lines;
 use crate::daemon::store;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 
 /// A store, or JSON lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,24 +85,16 @@ impl Place {
             Self::Lines(path) => lines::read(path, &mut jobs)?,
             Self::Store(address) => {
                 self.must_be_there()?;
-                store::read(address, &mut |change| jobs.take(change))?;
-                for finding in self.findings()? {
-                    writeln!(io::stderr(), "lineshaft: {}: {finding}", self.shown())?;
+                match self.log() {
+                    Some(folder) => {
+                        let report = Log::read(folder, &mut |change| jobs.take(change))?;
+                        self.tell(&report.findings, &mut jobs);
+                    }
+                    None => store::read(address, &mut |change| jobs.take(change))?,
                 }
             }
         }
         Ok(jobs)
-    }
-
-    /// What is damaged or torn; only logs tell.
-    pub(super) fn findings(&self) -> Result<Vec<Finding>, Failure> {
-        match self {
-            Self::Store(address) => match address.strip_prefix("log:") {
-                Some(path) => Ok(Log::read(path.as_ref(), &mut |_| Ok(()))?.findings),
-                None => Ok(Vec::new()),
-            },
-            Self::Pipe | Self::Lines(_) => Ok(Vec::new()),
-        }
     }
 
     /// Everything that is there, and the store itself, which nobody else may use until it is dropped.
@@ -114,9 +105,28 @@ impl Place {
         };
         self.must_be_there()?;
         let mut jobs = Jobs::new(filter.clone());
+        if let Some(folder) = self.log() {
+            let mut log = Log::open(LogSettings::at(folder))?;
+            log.replay(&mut |change| jobs.take(change))?;
+            self.tell(log.findings(), &mut jobs);
+            return Ok((jobs, Box::new(log)));
+        }
         let mut store = store::open(address)?;
         store.replay(&mut |change| jobs.take(change))?;
         Ok((jobs, store))
+    }
+
+    /// The folder of a log, the only kind of store that finds out what is damaged or torn; a log has no settings.
+    fn log(&self) -> Option<&Path> {
+        let Self::Store(address) = self else { return None };
+        address.strip_prefix("log:").filter(|place| !place.contains('?')).map(Path::new)
+    }
+
+    fn tell(&self, findings: &[Finding], jobs: &mut Jobs) {
+        for finding in findings {
+            say(format_args!("lineshaft: {}: {finding}", self.shown()));
+        }
+        jobs.damaged |= findings.iter().any(Finding::is_damage);
     }
 
     /// A store that is only read is not made.

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use lineshaft::store::log::Finding;
-use lineshaft::types::Priority;
 
 use super::PLACE;
 use super::jobs::Filter;
+use super::json::word;
 use super::place::Place;
 use crate::exit::{Exit, Failure};
 use crate::render::Align::{Left, Right};
@@ -28,9 +27,7 @@ impl Verify {
         let jobs = place.load(&Filter::default())?;
         let (shown, sums, highest) = (place.shown(), jobs.sums()?, jobs.highest());
         writeln!(io::stdout(), "{shown}: {sums}, numbers up to {highest}")?;
-        // `load` has said which.
-        let damaged = place.findings()?.iter().any(Finding::is_damage);
-        Ok(if damaged { Exit::System } else { Exit::Done }.own())
+        Ok(if jobs.damaged { Exit::System } else { Exit::Done }.own())
     }
 }
 
@@ -69,12 +66,7 @@ impl List {
                 job.number.to_string(),
                 text(job.function),
                 text(job.unique),
-                match job.priority {
-                    Priority::High => "high",
-                    Priority::Normal => "normal",
-                    Priority::Low => "low",
-                }
-                .into(),
+                word(job.priority).into(),
                 moment(job.due),
                 job.returns.to_string(),
                 if job.schedule == 0 { String::new() } else { job.schedule.to_string() },
