@@ -9,8 +9,8 @@ use lineshaft::blocking::Admin;
 use lineshaft::error::{Error, ErrorKind};
 
 use crate::exit::{Exit, Failure, say};
-use crate::options::parse::{Rules, parse};
-use crate::options::{Given, Refusal, Source, Standing, gearadmin, help, refuse};
+use crate::options::parse::{Place, Rules, parse};
+use crate::options::{Given, Refusal, Standing, gearadmin, help, refuse};
 use crate::places;
 
 /// The actions in the order in which they are done, whatever the order on the command line, with the command of each. An
@@ -41,7 +41,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 }
 
 fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
-    let rules = Rules { abbreviations: true, stray_words: true, source: Source::CommandLine };
+    let rules = Rules { abbreviations: true, stray_words: true, place: Place::CommandLine };
     let given = match parse(&gearadmin::all(), words, &rules) {
         Ok(given) => given,
         Err(Refusal(why)) => return misused(&format!("{name} : {why}")),

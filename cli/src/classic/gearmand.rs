@@ -8,7 +8,7 @@ use crate::daemon;
 use crate::exit::{Exit, Failure};
 use crate::options::choices::{Choices, Program};
 use crate::options::parse::{Rules, parse};
-use crate::options::{Source, gearmand, help};
+use crate::options::{gearmand, help};
 use crate::surroundings;
 
 /// Runs gearmand until it is told to stop.
@@ -23,9 +23,8 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 }
 
 fn run(words: &[OsString]) -> Result<ExitCode, Failure> {
-    let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
     let flags = gearmand::on_command_line();
-    let given = parse(&flags, words, &rules)?;
+    let given = parse(&flags, words, &Rules::GEARMAND)?;
     let asked = |name: &str| given.iter().any(|given| given.name == name);
     if asked("help") {
         write!(io::stdout(), "Allowed options:\n\n{}", help::render(&flags))?;

@@ -1,16 +1,18 @@
 //! `lineshaft config`: what holds, and why.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::serve::Serve;
 use crate::daemon::settings::Settings;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::options::choices::Program;
+use crate::options::variables::strangers;
 use crate::options::{Source, Takes};
 use crate::render::{Align, Table};
+use crate::surroundings;
 
 /// The settings, for the options that follow.
 #[derive(Args, Debug)]
@@ -21,6 +23,9 @@ pub(super) struct Config {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Only say whether the server would start with them: exit code 2, and what is wrong with which line, where it would not.
+    #[arg(long, conflicts_with = "json")]
+    check: bool,
     #[command(flatten)]
     serve: Serve,
 }
@@ -40,11 +45,21 @@ impl Config {
         let choices = self.serve.choices(program)?;
         // What the server would refuse to start with is refused here as well.
         Settings::read(&choices)?;
+        for stranger in strangers(surroundings::variables()) {
+            say(format_args!("lineshaft: {stranger}"));
+        }
+        if self.check {
+            match choices.file() {
+                Some(file) => writeln!(io::stdout(), "{}: the settings are good", file.display())?,
+                None => writeln!(io::stdout(), "no configuration file: the settings are good")?,
+            }
+            return Ok(Exit::Done.own());
+        }
         let mut table =
             Table::new(&[("setting", Align::Left), ("value", Align::Left), ("from", Align::Left)]);
         for (flag, given) in choices.all() {
             let value = match (flag.takes, given) {
-                (Takes::Nothing, given) => if given.is_some() { "yes" } else { "no" }.to_owned(),
+                (Takes::Nothing, _) => if choices.is_set(flag.long) { "yes" } else { "no" }.to_owned(),
                 (_, Some(given)) => {
                     let value = given.value.as_ref().map(|value| value.display().to_string());
                     let value = value.unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::exit::Failure;
 use crate::surroundings;
 
 /// Holds the id of the process that waits; a process with another parent takes no notice of it.
-const MARK: &str = "LINESHAFT_DETACHED_BY";
+pub(crate) const MARK: &str = "LINESHAFT_DETACHED_BY";
 /// What the second process says when it is ready.
 const READY: &[u8] = b"ready\n";
 

@@ -104,13 +104,12 @@ mod tests {
 
     use super::*;
     use crate::options::choices::Program;
+    use crate::options::gearmand;
     use crate::options::parse::{Rules, parse};
-    use crate::options::{Source, gearmand};
 
     fn choices(words: &[&str]) -> Choices {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
-        let given = parse(&gearmand::on_command_line(), &words, &rules).unwrap();
+        let given = parse(&gearmand::on_command_line(), &words, &Rules::GEARMAND).unwrap();
         Choices::resolve(Program::Gearmand, given, &|_| None).unwrap()
     }
 

@@ -25,6 +25,7 @@ use lineshaft::store::{Store, StoreErrorKind};
 
 use crate::exit::{Exit, Failure, reason, say};
 use crate::options::choices::Program;
+use crate::options::variables::strangers;
 use crate::{places, surroundings};
 use detach::Detached;
 use log::Log;
@@ -48,6 +49,9 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
         say(format_args!("{}: {problem}", settings.name));
     }
     log.install(settings.level, settings.log_format);
+    for stranger in strangers(surroundings::variables()) {
+        tracing::warn!("{stranger}");
+    }
     tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
     let (pid, level) = (std::process::id(), settings.level.name());
     tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");

@@ -79,6 +79,9 @@ impl Settings {
             return refuse("hashtable-buckets has to be greater than 0");
         }
         refuse_protocols(choices)?;
+        if let Some(table) = choices.tables().first() {
+            return Err(table.refusal("rights cannot be set: this build has no TLS"));
+        }
         let whole_machine = std::thread::available_parallelism().map_or(1, usize::from);
         let pid_file = choices.find("pid-file");
         let program = choices.program();
@@ -182,8 +185,7 @@ mod tests {
 
     fn read(program: Program, words: &[&str]) -> Result<Settings, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
-        let given = parse(&gearmand::on_command_line(), &words, &rules).map_err(|why| why.0)?;
+        let given = parse(&gearmand::on_command_line(), &words, &Rules::GEARMAND).map_err(|why| why.0)?;
         let choices = Choices::resolve(program, given, &|_| None).map_err(|why| why.0)?;
         Settings::read(&choices).map_err(|why| why.0)
     }

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::parse::check;
+use super::toml_file::Table;
+use super::variables::is_link;
 use super::{Flag, Given, Refusal, Source, Standing, Takes, config_file, gearmand, refuse};
 
 /// As whom the server has been started: decides the defaults.
@@ -20,6 +22,10 @@ pub(crate) enum Program {
 pub(crate) struct Choices {
     program: Program,
     given: Vec<Given>,
+    /// The configuration file that has been read.
+    file: Option<PathBuf>,
+    /// Its tables.
+    tables: Vec<Table>,
 }
 
 /// Reads one environment variable.
@@ -36,14 +42,14 @@ impl Choices {
         given: Vec<Given>,
         env: Environment<'_>,
     ) -> Result<Self, Refusal> {
-        let mut choices = Self { program, given };
+        let mut choices = Self { program, given, file: None, tables: Vec::new() };
         let flags = gearmand::on_command_line();
         for flag in flags.iter().filter(|flag| !ONLY_ON_COMMAND_LINE.contains(&flag.long)) {
             if let Some(given) = from_environment(flag, env)? {
                 choices.add(given);
             }
         }
-        choices.read_file()?;
+        choices.read_file(env)?;
         if let Some(port) = env("GEARMAND_PORT").filter(|port| !is_link(port)) {
             // gearmand reads it only where nothing else has set the port.
             let source = Source::Environment("GEARMAND_PORT".into());
@@ -65,22 +71,34 @@ impl Choices {
         }
     }
 
-    fn read_file(&mut self) -> Result<(), Refusal> {
-        let default = default_of(gearmand::find("config-file"), self.program);
-        let named = self.find("config-file").and_then(|given| given.value.clone());
-        let Some(path) = named.clone().or(default.map(OsString::from)) else { return Ok(()) };
-        let path = PathBuf::from(path);
-        match config_file::read(&path, &gearmand::in_file(), |name| self.is_set(name))? {
-            Some(given) => self.given.extend(given),
-            None if named.is_some() => {
-                return refuse(format!(
-                    "Could not open configuration file. ({}: no such file)",
-                    path.display()
-                ));
+    fn read_file(&mut self, env: Environment<'_>) -> Result<(), Refusal> {
+        let named = self.path("config-file");
+        let places = match &named {
+            Some(path) => vec![path.clone()],
+            None => default_files(self.program, env),
+        };
+        for path in places {
+            if let Some(told) =
+                config_file::read(&path, &gearmand::in_file(), |name| self.find(name).is_some())?
+            {
+                for given in told.given {
+                    self.add(given);
+                }
+                self.tables = told.tables;
+                if named.is_none() {
+                    let value = Some(path.clone().into());
+                    self.add(Given { name: "config-file", value, source: Source::Default });
+                }
+                self.file = Some(path);
+                return Ok(());
             }
-            None => {}
         }
-        Ok(())
+        match named {
+            Some(path) => {
+                refuse(format!("Could not open configuration file. ({}: no such file)", path.display()))
+            }
+            None => Ok(()),
+        }
     }
 
     fn refuse_what_is_missing(&self, flags: &[&'static Flag]) -> Result<(), Refusal> {
@@ -98,9 +116,19 @@ impl Choices {
         self.given.iter().find(|given| given.name == name)
     }
 
-    /// True where the switch `name` has been given.
+    /// True where the switch `name` has been given, and not as `no`.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.find(name).is_some_and(|given| given.value.is_none())
+    }
+
+    /// The configuration file that has been read; `None` where there is none.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The tables of the configuration file, such as `[[rights]]`, in their order.
+    pub(crate) fn tables(&self) -> &[Table] {
+        &self.tables
     }
 
     /// The value of the option `name`, as bytes.
@@ -154,9 +182,19 @@ pub(crate) fn variable(flag: &Flag) -> String {
     format!("LINESHAFT_{}", flag.long.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// Kubernetes sets such variables for every service in sight: one called `lineshaft` has `LINESHAFT_PORT=tcp://10.0.0.7:4730`.
-fn is_link(value: &OsStr) -> bool {
-    value.as_encoded_bytes().starts_with(b"tcp://")
+/// Where a configuration file is looked for that nobody names; the first that is there is read, and no other.
+fn default_files(program: Program, env: Environment<'_>) -> Vec<PathBuf> {
+    match program {
+        Program::Gearmand => gearmand::find("config-file").default.map(PathBuf::from).into_iter().collect(),
+        Program::Serve => {
+            let below = |name: &str, path: &str| env(name).map(|place| Path::new(&place).join(path));
+            let user = below("XDG_CONFIG_HOME", "lineshaft").or_else(|| below("HOME", ".config/lineshaft"));
+            user.into_iter()
+                .chain([PathBuf::from("/etc/lineshaft")])
+                .map(|place| place.join("lineshaft.toml"))
+                .collect()
+        }
+    }
 }
 
 fn from_environment(flag: &'static Flag, env: Environment<'_>) -> Result<Option<Given>, Refusal> {
@@ -164,7 +202,7 @@ fn from_environment(flag: &'static Flag, env: Environment<'_>) -> Result<Option<
     let Some(value) = env(&name).filter(|value| !is_link(value)) else { return Ok(None) };
     let source = Source::Environment(name);
     let value = match (flag.takes, value.to_str()) {
-        (Takes::Nothing, Some("" | "0" | "no" | "false" | "off")) => return Ok(None),
+        (Takes::Nothing, Some("" | "0" | "no" | "false" | "off")) => Some("no".into()),
         (Takes::Nothing, Some("1" | "yes" | "true" | "on")) => None,
         (Takes::Nothing, _) => {
             return refuse(format!("{source}: '{}' is neither yes nor no", value.display()));
@@ -183,8 +221,7 @@ mod tests {
 
     fn resolve(program: Program, words: &[&str], vars: &[(&str, &str)]) -> Result<Choices, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
-        let given = parse(&gearmand::on_command_line(), &words, &rules).map_err(|why| why.0)?;
+        let given = parse(&gearmand::on_command_line(), &words, &Rules::GEARMAND).map_err(|why| why.0)?;
         let env =
             |name: &str| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| OsString::from(value));
         Choices::resolve(program, given, &env).map_err(|why| why.0)
@@ -206,9 +243,9 @@ mod tests {
         let flags = ["--port", "1", "--config-file", named];
         assert_eq!(port(&flags, &[ours, theirs]), ("1".into(), "flag".into()));
         assert_eq!(port(&flags[2..], &[ours, theirs]), ("2".into(), "environment LINESHAFT_PORT".into()));
-        assert_eq!(port(&flags[2..], &[theirs]), ("3".into(), format!("file {named}")));
+        assert_eq!(port(&flags[2..], &[theirs]), ("3".into(), format!("file {named}:1")));
         assert_eq!(port(&[], &[theirs]), ("4".into(), "environment GEARMAND_PORT".into()));
-        assert_eq!(port(&[], &[("LINESHAFT_CONFIG_FILE", named)]), ("3".into(), format!("file {named}")));
+        assert_eq!(port(&[], &[("LINESHAFT_CONFIG_FILE", named)]), ("3".into(), format!("file {named}:1")));
         assert_eq!(port(&[], &[]), ("4730".into(), "default".into()));
         let links = [("LINESHAFT_PORT", "tcp://10.0.0.7:4731"), ("GEARMAND_PORT", "tcp://10.0.0.7:4732")];
         assert_eq!(port(&[], &links), ("4730".into(), "default".into()));

@@ -1,25 +1,24 @@
-//! gearmand's configuration file: options as words, as on the command line.
+//! The configuration file: TOML, or gearmand's, which has options as words as on the command line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::parse::{Rules, parse_new};
-use super::{Flag, Given, Refusal, Source};
+use super::parse::{Place, Rules, parse_new};
+use super::toml_file::{self, Told};
+use super::{Flag, Given, Refusal, refuse};
 
 /// The largest file that is read, in bytes.
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 
-/// What the file at `path` says of the options that are not `known` from elsewhere; `None` where there is no such file.
-///
-/// Words are separated by spaces, CR and LF. A tab is part of a word, quotes mean nothing, and a word that belongs to no
-/// option is passed over: all as in gearmand.
+/// What the file at `path` says; `None` where there is no such file. Of gearmand's words those are left out that name an option
+/// `known` from elsewhere.
 pub(crate) fn read(
     path: &Path,
     flags: &[&'static Flag],
     known: impl Fn(&str) -> bool,
-) -> Result<Option<Vec<Given>>, Refusal> {
+) -> Result<Option<Told>, Refusal> {
     let bytes = match fs::metadata(path).and_then(|about| Ok((about.len(), fs::read(path)?))) {
         Ok((length, _)) if length > MAX_FILE => {
             return Err(Refusal(format!(
@@ -33,22 +32,46 @@ pub(crate) fn read(
             return Err(Refusal(format!("Could not open configuration file. ({}: {error})", path.display())));
         }
     };
-    words_of(&bytes, path, flags, known).map(Some)
+    if !is_toml(path, &bytes) {
+        let given = words_of(&bytes, path, flags, known)?;
+        return Ok(Some(Told { given, tables: Vec::new() }));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => toml_file::read(text, path, flags).map(Some),
+        Err(_) => refuse(format!("{}: TOML is UTF-8, and this file is not", path.display())),
+    }
 }
 
+/// By its name, or by its first line that is no comment: a table or `key =`, where gearmand's files have options.
+fn is_toml(path: &Path, bytes: &[u8]) -> bool {
+    if path.extension().is_some_and(|ending| ending == "toml") {
+        return true;
+    }
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let Some(first) = lines.find(|line| !line.is_empty() && line[0] != b'#') else { return false };
+    let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'"' | b'\'');
+    let key = first.iter().take_while(|byte| is_key(byte)).count();
+    let behind = first[key..].trim_ascii_start();
+    first[0] == b'[' || (key > 0 && first[0] != b'-' && behind.starts_with(b"="))
+}
+
+/// Words are separated by spaces, CR and LF. A tab is part of a word, quotes mean nothing, and a word that belongs to no
+/// option is passed over: all as in gearmand.
 fn words_of(
     bytes: &[u8],
     path: &Path,
     flags: &[&'static Flag],
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<Given>, Refusal> {
-    let words: Vec<OsString> = bytes
-        .split(|byte| matches!(byte, b' ' | b'\r' | b'\n'))
-        .filter(|word| !word.is_empty())
-        .map(|word| OsStr::from_bytes(word).to_owned())
-        .collect();
-    let source = Source::File(path.display().to_string());
-    parse_new(flags, &words, &Rules { abbreviations: true, stray_words: true, source }, known)
+    let (mut words, mut lines) = (Vec::new(), Vec::new());
+    for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        for word in text.split(|byte| matches!(byte, b' ' | b'\r')).filter(|word| !word.is_empty()) {
+            words.push(OsStr::from_bytes(word).to_owned());
+            lines.push(line);
+        }
+    }
+    let place = Place::File { path: path.display().to_string(), lines };
+    parse_new(flags, &words, &Rules { abbreviations: true, stray_words: true, place }, known)
 }
 
 #[cfg(test)]
@@ -107,6 +130,26 @@ mod tests {
         ];
         for (text, message) in cases {
             assert_eq!(said(text).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn each_option_has_its_line() {
+        let given =
+            words_of(b"# x\n-t 3\n\n--port\n5\n", Path::new("f"), &gearmand::in_file(), |_| false).unwrap();
+        let lines: Vec<_> = given.iter().map(|one| one.source.to_string()).collect();
+        assert_eq!(lines, ["file f:2", "file f:4"]);
+    }
+
+    #[test]
+    fn toml_is_known_by_its_name_or_its_first_line() {
+        for text in ["port = 1", "\n# --x\n  port=1", "[[rights]]\n", "\"port\" = 1"] {
+            assert!(is_toml(Path::new("gearmand.conf"), text.as_bytes()), "{text}");
+        }
+        for text in ["", "# port = 1", "--port=1", "-p 1", "stray --port=1\nport = 1", "#--port=1", "-x = 1"]
+        {
+            assert!(!is_toml(Path::new("gearmand.conf"), text.as_bytes()), "{text}");
+            assert!(is_toml(Path::new("x/lineshaft.toml"), text.as_bytes()), "{text}");
         }
     }
 }

@@ -30,7 +30,7 @@ static GEARMAND: &[Flag] = &[
     flag("protocol", 'r', "Additional protocol.").text("NAME"),
     flag("round-robin", 'R', "Take turns between the functions of a worker. --compat 2.0 always does."),
     flag("queue-type", 'q', "Where background jobs are kept: builtin (in memory), log, libsqlite3, MySQL, Postgres, redis or libmemcached.").text("NAME").or("builtin").at_serve(None),
-    flag("config-file", NO_LETTER, "File with more options, as words.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
+    flag("config-file", NO_LETTER, "File with more settings, as TOML or as words. lineshaft serve looks for lineshaft.toml in the user's configuration folder and in /etc/lineshaft.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
     flag("coredump", NO_LETTER, "Accepted and without effect: no crash is ever caught."),
     flag("threads", 't', "I/O threads. 0: as many as there are processors. Default is half of them, 4 at most.").number("N", 0, 1024),
     flag("user", 'u', "User to become before anything is opened.").text("NAME"),
@@ -127,12 +127,11 @@ mod tests {
 
     use super::*;
     use crate::options::parse::{Rules, parse};
-    use crate::options::{Given, Source, Takes};
+    use crate::options::{Given, Takes};
 
     fn said(words: &[&str]) -> Result<Vec<Given>, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
-        parse(&on_command_line(), &words, &rules).map_err(|why| why.0)
+        parse(&on_command_line(), &words, &Rules::GEARMAND).map_err(|why| why.0)
     }
 
     fn value(words: &[&str]) -> (&'static str, Option<String>) {

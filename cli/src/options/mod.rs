@@ -7,7 +7,10 @@ pub(crate) mod gearadmin;
 pub(crate) mod gearman;
 pub(crate) mod gearmand;
 pub(crate) mod help;
+pub(crate) mod nearest;
 pub(crate) mod parse;
+pub(crate) mod toml_file;
+pub(crate) mod variables;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -127,7 +130,7 @@ impl Flag {
 pub(crate) struct Given {
     /// The long name of the option, or its letter where it has no long one.
     pub(crate) name: &'static str,
-    /// The value; `None` for a switch.
+    /// The value; `None` for a switch, `no` for one that is switched off where something weaker may switch it on.
     pub(crate) value: Option<OsString>,
     /// Where it was said.
     pub(crate) source: Source,
@@ -140,8 +143,13 @@ pub(crate) enum Source {
     CommandLine,
     /// This environment variable.
     Environment(String),
-    /// This configuration file.
-    File(String),
+    /// This line of this configuration file.
+    File {
+        /// Its path as it was given.
+        path: String,
+        /// The line, from 1 on.
+        line: usize,
+    },
     /// The table.
     Default,
 }
@@ -151,7 +159,7 @@ impl fmt::Display for Source {
         match self {
             Self::CommandLine => f.write_str("flag"),
             Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(path) => write!(f, "file {path}"),
+            Self::File { path, line } => write!(f, "file {path}:{line}"),
             Self::Default => f.write_str("default"),
         }
     }

@@ -14,8 +14,40 @@ pub(crate) struct Rules {
     pub(crate) abbreviations: bool,
     /// Words that belong to no option are passed over; else they are errors.
     pub(crate) stray_words: bool,
-    /// What the values are marked with.
-    pub(crate) source: Source,
+    /// Where the words stand.
+    pub(crate) place: Place,
+}
+
+/// Where words stand.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// On the command line.
+    CommandLine,
+    /// In this file, each in its line.
+    File {
+        /// The file's path.
+        path: String,
+        /// A line for each word.
+        lines: Vec<usize>,
+    },
+}
+
+impl Place {
+    fn of(&self, word: usize) -> Source {
+        match self {
+            Self::CommandLine => Source::CommandLine,
+            Self::File { path, lines } => {
+                let line = lines.get(word).copied().unwrap_or_default();
+                Source::File { path: path.clone(), line }
+            }
+        }
+    }
+}
+
+impl Rules {
+    /// Those of gearmand's command line.
+    pub(crate) const GEARMAND: Self =
+        Self { abbreviations: false, stray_words: false, place: Place::CommandLine };
 }
 
 /// The options that stand in `words`, in their order. Values have been checked; an option that stands there twice is
@@ -35,8 +67,10 @@ pub(crate) fn parse_new(
     rules: &Rules,
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<Given>, Refusal> {
-    let mut parser = Parser { flags, rules, words: words.iter(), given: Vec::new() };
+    let mut parser =
+        Parser { flags, rules, words: words.iter(), source: Source::CommandLine, given: Vec::new() };
     while let Some(word) = parser.words.next() {
+        parser.source = rules.place.of(words.len() - parser.words.len() - 1);
         parser.word(word)?;
     }
     let mut given: Vec<Given> = Vec::new();
@@ -70,6 +104,8 @@ struct Parser<'a> {
     flags: &'a [&'static Flag],
     rules: &'a Rules,
     words: std::slice::Iter<'a, OsString>,
+    /// Where the word stands that is being read.
+    source: Source,
     given: Vec<(&'static Flag, Given)>,
 }
 
@@ -182,7 +218,7 @@ impl Parser<'_> {
     }
 
     fn give(&mut self, flag: &'static Flag, value: Option<OsString>) -> Result<(), Refusal> {
-        self.given.push((flag, Given { name: flag.long, value, source: self.rules.source.clone() }));
+        self.given.push((flag, Given { name: flag.long, value, source: self.source.clone() }));
         Ok(())
     }
 }

@@ -40,7 +40,8 @@ impl Place {
     /// The program by one of its names, in this folder and without the variables that it reads.
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.path(name));
-        command.current_dir(self.folder.path());
+        // Nor does it find the settings of whoever runs the test.
+        command.current_dir(self.folder.path()).env("XDG_CONFIG_HOME", self.path("settings"));
         for (variable, _) in std::env::vars_os() {
             let text = variable.to_string_lossy();
             if text.starts_with("GEARMAN") || text.starts_with("LINESHAFT") {

@@ -25,8 +25,40 @@ fn config_names_every_source() {
     };
     assert_eq!(setting("port"), ("5".into(), "flag".into()));
     assert_eq!(setting("unix"), ("/x".into(), "environment LINESHAFT_UNIX".into()));
-    assert_eq!(setting("threads"), ("3".into(), "file file".into()));
+    assert_eq!(setting("threads"), ("3".into(), "file file:1".into()));
     assert_eq!(setting("listen"), ("127.0.0.1".into(), "default".into()));
+}
+
+#[test]
+fn settings_are_found_in_the_users_folder_and_every_mistake_has_its_line() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("settings/lineshaft")).unwrap();
+    let file = place.path("settings/lineshaft/lineshaft.toml");
+    let config = |text: &str, words: &[&str]| {
+        fs::write(&file, text).unwrap();
+        place.run("lineshaft", &[&["config"], words].concat(), b"")
+    };
+    let text = "port = 4799\nkeepalive = true\nredis-password = \"secret\"\n";
+    let all = config(text, &[]).success().unwrap();
+    for (name, value, line) in
+        [("port", "4799", 1), ("keepalive", "yes", 2), ("redis-password", "(not shown)", 3)]
+    {
+        let row = all.lines().find(|row| row.starts_with(name)).unwrap();
+        assert!(row.contains(value) && row.ends_with(&format!("file {}:{line}", file.display())), "{row}");
+    }
+    assert!(!all.contains("secret"));
+    let good = config(text, &["--check"]).success().unwrap();
+    assert_eq!(good, format!("{}: the settings are good\n", file.display()));
+    // It counts even where a flag overrules it.
+    let bad = config("\nprot = 1\n", &["--check", "-p", "1"]);
+    let why = format!("lineshaft: {}:2: unknown key 'prot'; did you mean 'port'?\n", file.display());
+    assert_eq!((bad.status.code(), bad.err), (Some(2), why));
+    fs::remove_file(&file).unwrap();
+    let mut command = place.command("lineshaft");
+    let outcome = command.args(["config", "--check"]).env("LINESHAFT_PROT", "1");
+    let outcome = lineshaft_tests::program::run(outcome, b"").unwrap();
+    assert!(outcome.status.success());
+    assert!(outcome.err.ends_with("; did you mean 'LINESHAFT_PORT'?\n"), "{}", outcome.err);
 }
 
 #[test]

@@ -167,8 +167,7 @@ mod tests {
 
     pub(super) fn choices(program: Program, words: &[&str]) -> Choices {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let rules = Rules { abbreviations: false, stray_words: false, source: Source::CommandLine };
-        let given = parse(&gearmand::on_command_line(), &words, &rules).unwrap();
+        let given = parse(&gearmand::on_command_line(), &words, &Rules::GEARMAND).unwrap();
         Choices::resolve(program, given, &|_| None).unwrap()
     }
 
