@@ -75,7 +75,7 @@ impl Table {
 }
 
 /// What a terminal would take for an order is shown as an escape.
-fn visible(cell: &str) -> String {
+pub(crate) fn visible(cell: &str) -> String {
     if cell.chars().any(char::is_control) { cell.escape_default().to_string() } else { cell.to_owned() }
 }
 

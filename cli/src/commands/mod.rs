@@ -7,6 +7,7 @@ mod lists;
 mod queue;
 mod serve;
 mod submit;
+mod top;
 mod work;
 
 use std::ffi::OsString;
@@ -36,6 +37,8 @@ enum Command {
     Submit(submit::Submit),
     /// Do jobs with a command.
     Work(work::Work),
+    /// Watch functions, workers, the store and alarms of a server, gearmand's too; on a terminal, or in lines.
+    Top(top::Top),
     #[command(flatten)]
     Admin(admin::Admin),
     /// Say why a job, or a function's jobs, do not run.
@@ -114,6 +117,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Submit(submit) => submit.run(),
         Command::Work(work) => work.run(),
+        Command::Top(top) => top.run(),
         Command::Admin(admin) => admin.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Queue(queue) => queue.run(),

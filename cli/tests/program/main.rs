@@ -7,6 +7,7 @@ mod own;
 mod queue;
 mod stores;
 mod tools;
+mod top;
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

@@ -6,6 +6,7 @@
 //! an [`Input::Tick`].
 
 mod admin;
+mod alarm;
 mod config;
 mod connection;
 mod explain;
@@ -26,6 +27,7 @@ use crate::queue::{Order, Queue};
 use crate::store::Change;
 use crate::types::ConnId;
 
+pub use alarm::{Age, Alarm, AlarmLimits, Alarms};
 pub use config::{Compat, Config, ConfigError};
 pub use explain::{Explanation, Holder, Note, Reason, Workers};
 pub use stats::Stats;
