@@ -124,6 +124,15 @@ impl<F: Folder> Engine<F> {
                 self.active = Some(active);
                 Ok(())
             }
+            Err(error) if fresh => {
+                // The next attempt makes a file of the same size: not one more of them each time.
+                let name = format::name(active.sequence);
+                drop(active);
+                if self.folder.remove(&name).is_err() {
+                    self.chores.push(Chore::Remove(name));
+                }
+                Err(self.io("write a batch", &error))
+            }
             Err(error) => {
                 self.retire(Some(active));
                 Err(self.io("write a batch", &error))

@@ -20,10 +20,12 @@ impl Disk {
 
     /// Makes the folder, and those above it, where it is missing.
     pub(super) fn make(path: &Path) -> io::Result<()> {
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         if path.is_dir() {
+            // Somebody may have made it just now and been killed. Who may not look into the folder above cannot have made it.
+            let _ = sync_folder(above.unwrap_or(Path::new(".")));
             return Ok(());
         }
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         if let Some(above) = above {
             Self::make(above)?;
         }

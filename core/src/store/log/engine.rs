@@ -9,7 +9,7 @@ use super::files::{File, Folder};
 use super::finding::Finding;
 use super::format::{self, ENTRY, HEADER};
 use super::places::Places;
-use super::rewrite::{ASIDE, Rewrite};
+use super::rewrite::Rewrite;
 use super::survey::Survey;
 use crate::store::record::Kind;
 use crate::store::{Change, Each, StoreError, StoreErrorKind};
@@ -45,6 +45,8 @@ pub(super) struct Engine<F: Folder> {
     pub(super) places: Places,
     pub(super) rewrite: Option<Rewrite<F::File>>,
     pub(super) stopped: Stopped,
+    /// Attempts to clear away since it was last said that all of that has stopped.
+    pub(super) silenced: u32,
     /// Bytes that were committed since the last piece of clearing away.
     pub(super) owed: u64,
     /// What went wrong with clearing away during a commit.
@@ -74,6 +76,15 @@ pub(super) struct Active<T> {
     pub(super) filled: u64,
 }
 
+/// What a look at all segments has found.
+#[derive(Default)]
+struct Looked {
+    /// Which files to sync, and where they end: what a killed server has written need not be on the disk yet.
+    ends: Vec<(String, u64)>,
+    /// Files of which nothing can be read, which are kept for people to look at.
+    unreadable: Vec<String>,
+}
+
 /// Something that frees room, in any order, at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Chore {
@@ -81,8 +92,6 @@ pub(super) enum Chore {
     Cut { sequence: u64, end: u64 },
     /// A file counts for nothing.
     Remove(String),
-    /// A file cannot be read, and is kept for people to look at.
-    SetAside(String),
 }
 
 impl<F: Folder> Engine<F> {
@@ -107,6 +116,7 @@ impl<F: Folder> Engine<F> {
             places: Places::default(),
             rewrite: None,
             stopped: Stopped::No,
+            silenced: 0,
             owed: 0,
             trouble: None,
         })
@@ -141,7 +151,16 @@ impl<F: Folder> Engine<F> {
     }
 
     fn read_all(&mut self, survey: &Survey, each: Each<'_>) -> Result<(), StoreError> {
-        for (name, end) in self.look(survey, each)? {
+        let looked = self.look(survey, each)?;
+        for name in looked.unreadable {
+            // Before anything is committed: whoever opens the log next could take it for something that is left over.
+            let set_aside = self.link_aside(&name).and_then(|()| {
+                self.folder.sync()?;
+                self.folder.remove(&name)
+            });
+            set_aside.map_err(|error| self.io(&format!("set {name} aside"), &error))?;
+        }
+        for (name, end) in looked.ends {
             let cut = self.folder.cut(&name, end);
             cut.map_err(|error| self.io(&format!("cut off the end of {name}"), &error))?;
         }
@@ -149,10 +168,9 @@ impl<F: Folder> Engine<F> {
         self.folder.sync().map_err(|error| self.io("sync the directory", &error))
     }
 
-    /// Reads all that is there, and changes nothing. Answers which files to sync, and where they end: what a killed server has
-    /// written need not be on the disk yet.
-    fn look(&mut self, survey: &Survey, each: Each<'_>) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut ends = Vec::new();
+    /// Reads all that is there, and changes nothing.
+    fn look(&mut self, survey: &Survey, each: Each<'_>) -> Result<Looked, StoreError> {
+        let mut looked = Looked::default();
         (self.tail, self.batch, self.counter) = ((0, 0), 0, 0);
         for segment in &survey.segments {
             let name = format::name(segment.sequence);
@@ -180,7 +198,10 @@ impl<F: Folder> Engine<F> {
             let outcome = segment.read(&mut self.folder, path, self.mark, findings, &mut each)?;
             if outcome.end == 0 {
                 self.places.list.pop();
-                self.chores.push(if outcome.damaged { Chore::SetAside(name) } else { Chore::Remove(name) });
+                match outcome.damaged {
+                    true => looked.unreadable.push(name),
+                    false => self.chores.push(Chore::Remove(name)),
+                }
                 continue;
             }
             if let Some(place) = self.places.list.last_mut() {
@@ -190,10 +211,10 @@ impl<F: Folder> Engine<F> {
             self.batch = outcome.batch.max(self.batch);
             if outcome.len > outcome.end || segment.limit.is_none() {
                 // A damaged one is set aside as it is.
-                ends.push((name, if outcome.damaged { outcome.len } else { outcome.end }));
+                looked.ends.push((name, if outcome.damaged { outcome.len } else { outcome.end }));
             }
         }
-        Ok(ends)
+        Ok(looked)
     }
 
     /// Hands what is there to `each`, and changes nothing. Once, and nothing else after it.
@@ -331,15 +352,19 @@ impl<F: Folder> Engine<F> {
         match chore {
             Chore::Cut { sequence, end } => {
                 let name = format::name(*sequence);
-                return self.folder.cut(&name, *end).map_err(|error| self.io(&format!("cut {name}"), &error));
+                match self.folder.cut(&name, *end) {
+                    // Somebody has removed it: there is nothing left to cut.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(self.io(&format!("cut {name}"), &error))
+                    }
+                    _ => Ok(()),
+                }
             }
-            Chore::SetAside(name) => {
-                let set_aside = self.folder.rename(name, &format!("{name}{ASIDE}"));
-                set_aside.map_err(|error| self.io(&format!("set {name} aside"), &error))?;
+            Chore::Remove(name) => {
+                self.remove(name)?;
+                self.sync_names()
             }
-            Chore::Remove(name) => self.remove(name)?,
         }
-        self.sync_names()
     }
 
     /// Frees what was made ahead of need. Where it fails, the next one to open the log does it.

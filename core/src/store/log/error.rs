@@ -80,6 +80,18 @@ pub(super) fn incomplete(path: &Path, name: &str) -> StoreError {
     )
 }
 
+/// Nothing is cleared away any more.
+pub(super) fn stopped(path: &Path) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Damaged,
+        format!(
+            "the log {} clears nothing away since an error that was told before, and takes more and more room. Nothing \
+             that was acknowledged is lost: start the server again when the disk is well.",
+            path.display()
+        ),
+    )
+}
+
 /// There is no room on the disk, or none for this user.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -37,10 +37,15 @@ impl Lock {
 
     /// Keeps servers away from the log in a directory while it is read. Writes nothing; `None` where no server has been.
     pub(super) fn share(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Ok(mut file) = File::open(path.join(NAME)) else { return Ok(None) };
+        let mut file = match File::open(path.join(NAME)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error::io("open the file `lock`", path, &error)),
+        };
         match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Err(locked(path, holder(&mut file))),
-            _ => Ok(Some(Self { _file: file })),
+            Err(TryLockError::Error(error)) => Err(error::io("lock the file `lock`", path, &error)),
         }
     }
 }
@@ -58,7 +63,7 @@ fn locked(path: &Path, holder: String) -> StoreError {
     StoreError::new(
         StoreErrorKind::Locked,
         format!(
-            "the log {} is in use by {holder}{here}: stop that server, or choose another directory.",
+            "the log {} is in use by {holder}{here}, or is being read: stop that server, or wait; or choose another directory.",
             path.display()
         ),
     )

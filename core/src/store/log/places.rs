@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) end: u64,
     /// Not all of it can be read.
     pub(super) damaged: bool,
+    /// It could not be written anew, for a reason of its own, and is left alone until the log is opened again.
+    pub(super) stuck: bool,
     /// It has another name, which stays.
     pub(super) aside: bool,
     /// The mark of its batches.
@@ -128,14 +130,17 @@ impl Places {
         let little = (segment_bytes / 16).min(4096);
         let sealed = self.list.len().saturating_sub(1);
         let list = &self.list[..sealed];
-        if let Some(at) = list.iter().position(|it| it.damaged) {
+        if let Some(at) = list.iter().position(|it| it.damaged && !it.stuck) {
             return Some(at..at + 1);
         }
-        let wasteful = list.iter().enumerate().filter(|(_, it)| it.end > 2 * it.needed() + little);
+        let is_wasteful = |it: &Place| !it.stuck && it.end > 2 * it.needed() + little;
+        let wasteful = list.iter().enumerate().filter(|(_, it)| is_wasteful(it));
         if let Some((at, _)) = wasteful.min_by_key(|(_, it)| it.needed() * 1000 / it.end) {
             return Some(at..at + 1);
         }
-        let small = |run: &[Place]| run.iter().map(|it| it.end).sum::<u64>() <= segment_bytes;
+        let small = |run: &[Place]| {
+            run.iter().all(|it| !it.stuck) && run.iter().map(|it| it.end).sum::<u64>() <= segment_bytes
+        };
         list.windows(IN_A_ROW).position(small).map(|at| at..at + IN_A_ROW)
     }
 

@@ -50,6 +50,8 @@ enum Step {
     Done,
     /// A segment is no longer what it was, from this place on.
     Damaged(u64),
+    /// A segment cannot be read.
+    Unreadable(io::Error),
 }
 
 /// Records for the next batch.
@@ -92,7 +94,7 @@ impl<F: Folder> Engine<F> {
     /// One step; true where there is more to do.
     pub(super) fn clear_away(&mut self) -> Result<bool, StoreError> {
         if self.stopped == Stopped::Forever {
-            return Ok(false);
+            return self.remind().map(|()| false);
         }
         if self.rewrite.is_some() {
             return self.go_on().map(|()| true);
@@ -105,6 +107,14 @@ impl<F: Folder> Engine<F> {
             Some(range) => self.begin(range).map(|()| true),
             None => Ok(false),
         }
+    }
+
+    /// Whoever looks at the log of the server much later is to see it, too.
+    fn remind(&mut self) -> Result<(), StoreError> {
+        /// Attempts from one alarm to the next.
+        const REMINDERS: u32 = 1 << 14;
+        self.silenced = (self.silenced + 1) % REMINDERS;
+        if self.silenced == 0 { Err(error::stopped(&self.path)) } else { Ok(()) }
     }
 
     fn remove_dead(&mut self, dead: &[(u64, u64)]) -> Result<(), StoreError> {
@@ -195,6 +205,14 @@ impl<F: Folder> Engine<F> {
                 }
                 self.put_in_place(range, kept.then_some(end), &name)
             }
+            Ok(Step::Unreadable(error)) => {
+                let place = &mut self.places.list[rewrite.next];
+                place.stuck = true;
+                let unreadable = format::name(place.sequence);
+                drop(rewrite);
+                self.give_up(&name);
+                Err(self.io(&format!("read {unreadable}"), &error))
+            }
             Ok(Step::Damaged(offset)) => {
                 let place = &mut self.places.list[rewrite.next];
                 place.damaged = true;
@@ -227,8 +245,11 @@ impl<F: Folder> Engine<F> {
                     return self.finish(rewrite).map(|()| Step::Done);
                 }
                 let Place { sequence, mark, end, .. } = self.places.list[rewrite.next];
-                let file = self.folder.open(&format::name(sequence))?;
-                rewrite.source = Some(Scanner::new(file, mark, end)?);
+                let opened = self.folder.open(&format::name(sequence));
+                match opened.and_then(|file| Scanner::new(file, mark, end)) {
+                    Ok(source) => rewrite.source = Some(source),
+                    Err(error) => return Ok(Step::Unreadable(error)),
+                }
                 continue;
             };
             let before = source.offset();
@@ -246,7 +267,10 @@ impl<F: Folder> Engine<F> {
                     rewrite.records.push(record);
                 }
             };
-            let found = source.next()?;
+            let found = match source.next() {
+                Ok(found) => found,
+                Err(error) => return Ok(Step::Unreadable(error)),
+            };
             let is_whole = match found {
                 Some(Found::Batch) => true,
                 None => before >= end,
@@ -329,22 +353,29 @@ impl<F: Folder> Engine<F> {
         for at in range.clone() {
             let Place { sequence, damaged: true, aside: false, .. } = self.places.list[at] else { continue };
             let name = format::name(sequence);
-            let mut aside = format!("{name}{ASIDE}");
-            let mut more = 1;
-            loop {
-                match self.folder.link(&name, &aside) {
-                    Ok(()) => break,
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists && more < 100 => {
-                        more += 1;
-                        aside = format!("{name}{ASIDE}.{more}");
-                    }
-                    Err(error) => return Err(self.io(&format!("set {name} aside"), &error)),
-                }
+            if let Err(error) = self.link_aside(&name) {
+                self.places.list[at].stuck = true;
+                return Err(self.io(&format!("set {name} aside"), &error));
             }
             self.sync_names()?;
             self.places.list[at].aside = true;
         }
         Ok(())
+    }
+
+    /// Gives a file a second name, which no file has.
+    pub(super) fn link_aside(&mut self, name: &str) -> io::Result<()> {
+        let mut aside = format!("{name}{ASIDE}");
+        let mut more = 1;
+        loop {
+            match self.folder.link(name, &aside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && more < 100 => {
+                    more += 1;
+                    aside = format!("{name}{ASIDE}.{more}");
+                }
+                linked => return linked,
+            }
+        }
     }
 }
 

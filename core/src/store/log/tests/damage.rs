@@ -234,3 +234,45 @@ fn a_segment_whose_next_one_has_gone_is_damaged_and_not_torn() {
     settle(&mut engine);
     assert_eq!(memory.read(&format!("{first}.damaged")), bytes);
 }
+
+#[test]
+fn a_segment_that_cannot_be_read_does_not_hold_up_the_others() {
+    let (memory, mut engine, mut jobs, first) = open_log();
+    memory.hide(&first);
+    let ends: Vec<_> = (1..=31)
+        .map(|number| Change::End { number })
+        .filter(|end| jobs.contains_key(&end.number()))
+        .collect();
+    engine.commit(&batch(&ends[1..])).expect("the disk is well");
+    ends[1..].iter().for_each(|change| apply(&mut jobs, change));
+    let mut errors = Vec::new();
+    for _ in 0..2000 {
+        engine.stopped = if engine.stopped == Stopped::Resting { Stopped::No } else { engine.stopped };
+        errors.extend(engine.tidy().err());
+    }
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].to_string().starts_with(&format!("cannot read {first}")), "{}", errors[0]);
+    let left = engine.places.list.iter().filter(|place| !place.stuck && place.jobs.live() == 0).count();
+    assert!(left <= 1, "{left} segments of which nothing is needed");
+    memory.hide("");
+    drop(engine);
+    assert_eq!(reopen(&memory).expect("it can be read again").1, jobs);
+}
+
+#[test]
+fn what_says_nothing_is_set_aside_before_anything_is_committed() {
+    let (memory, jobs, _) = log();
+    let last = memory.names().iter().filter_map(|name| format::sequence(name)).max().expect("a segment");
+    let name = format::name(last + 1);
+    for turn in ["", ".2", ".3"] {
+        memory.write(&name, vec![0xff; 600]);
+        let (_, found, _) = reopen(&memory).expect("damage is no obstacle");
+        assert_eq!(found, jobs);
+        let aside = format!("{name}.damaged{turn}");
+        assert!(
+            memory.names().contains(&aside) && memory.read(&aside) == [0xff; 600],
+            "{:?}",
+            memory.names()
+        );
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
+use super::super::engine::Stopped;
 use super::memory::{Fault, How, Luck, Memory};
-use super::model::{Jobs, Server, add, apply, batch, open, reopen};
+use super::model::{Jobs, SEGMENT, Server, add, apply, batch, open, reopen};
 use crate::store::Change;
 
 /// How many batches a story has.
@@ -171,4 +172,64 @@ fn small_segments_become_one_whatever_fails() {
             }
         }
     }
+}
+
+#[test]
+fn attempts_that_fail_leave_no_files_behind() {
+    let memory = Memory::default();
+    let (mut engine, ..) = reopen(&memory).expect("an empty disk");
+    engine.commit(&batch(&[add(1, b"x")])).expect("the disk is well");
+    // The sync of a batch; behind the first attempt each makes a segment of its own before.
+    memory.fail(Some(Fault {
+        at: memory.operations() + 2,
+        for_good: false,
+        how: How::Nothing,
+        kind: ErrorKind::Other,
+    }));
+    engine.commit(&batch(&[add(2, b"x")])).expect_err("it was not synced");
+    let files = memory.names().len();
+    for _ in 0..20 {
+        let at = memory.operations() + if engine.spare.is_some() { 2 } else { 8 };
+        memory.fail(Some(Fault { at, for_good: false, how: How::Nothing, kind: ErrorKind::Other }));
+        let text = engine.commit(&batch(&[add(2, b"x")])).expect_err("it was not synced").to_string();
+        assert!(text.starts_with("cannot write a batch"), "{text}");
+        assert!(memory.names().len() <= files, "{:?}", memory.names());
+    }
+    memory.fail(None);
+    engine.commit(&batch(&[add(2, b"x")])).expect("the disk is well");
+    drop(engine);
+    assert_eq!(reopen(&memory).expect("the disk is well").1.len(), 2);
+}
+
+#[test]
+fn what_has_ended_makes_room_on_a_full_disk() {
+    let memory = Memory::default();
+    let (mut engine, mut jobs, _) = reopen(&memory).expect("an empty disk");
+    memory.limit(12 * SEGMENT);
+    let workload = vec![1; SEGMENT as usize / 4];
+    // Three jobs at a time: all segments but the last two are dead, and nothing is cleared away before the disk is full.
+    for number in 1..=200 {
+        engine.stopped = Stopped::Resting;
+        let batch = batch(&[add(number, &workload), Change::End { number: number.saturating_sub(3) }]);
+        engine.commit(&batch).expect("there is room for all that is needed");
+        batch.changes().for_each(|change| apply(&mut jobs, &change));
+    }
+    // More than there is room for is refused, and what there was stays.
+    let refused = (201..300).find_map(|number| engine.commit(&batch(&[add(number, &workload)])).err());
+    assert!(refused.is_some_and(|error| error.to_string().contains("The disk is full")));
+    drop(engine);
+    let (_, found, _) = reopen(&memory).expect("it is only full");
+    assert!(jobs.iter().all(|(number, job)| found.get(number) == Some(job)), "{:?}", found.keys());
+}
+
+#[test]
+fn an_alarm_is_given_again_and_again() {
+    let memory = Memory::default();
+    let (mut engine, ..) = reopen(&memory).expect("an empty disk");
+    engine.commit(&batch(&[add(1, b"x")])).expect("the disk is well");
+    while engine.tidy().expect("the disk is well") {}
+    engine.stopped = Stopped::Forever;
+    let alarms: Vec<_> = (0..50_000).filter_map(|_| engine.tidy().err()).collect();
+    assert_eq!(alarms.len(), 3);
+    assert!(alarms[0].to_string().contains("clears nothing away"), "{}", alarms[0]);
 }

@@ -23,6 +23,10 @@ struct Disk {
     /// Operations so far.
     operations: u64,
     fault: Option<Fault>,
+    /// A file that cannot be opened.
+    unreadable: Option<String>,
+    /// Bytes that all files together may have.
+    room: Option<u64>,
 }
 
 #[derive(Clone, Default)]
@@ -73,14 +77,23 @@ impl Memory {
         self.disk().fault = fault;
     }
 
+    /// From now on this file cannot be opened.
+    pub(super) fn hide(&self, name: &str) {
+        self.disk().unreadable = Some(name.into());
+    }
+
+    /// From now on the files have room for so many bytes.
+    pub(super) fn limit(&self, bytes: u64) {
+        self.disk().room = Some(bytes);
+    }
+
     pub(super) fn operations(&self) -> u64 {
         self.disk().operations
     }
 
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
-        let disk = self.disk();
-        disk.names.values().map(|file| disk.files[*file].now.len() as u64).sum()
+        self.disk().bytes()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -196,6 +209,19 @@ impl Disk {
         self.renamings.push(changes);
     }
 
+    fn bytes(&self) -> u64 {
+        self.names.values().map(|file| self.files[*file].now.len() as u64).sum()
+    }
+
+    /// Whether a file may have so many bytes.
+    fn has_room(&self, file: usize, bytes: usize) -> io::Result<()> {
+        let more = bytes.saturating_sub(self.files[file].now.len()) as u64;
+        match self.room {
+            Some(room) if more > 0 && self.bytes() + more > room => Err(ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn file(&self, name: &str) -> io::Result<usize> {
         self.names.get(name).copied().ok_or(ErrorKind::NotFound.into())
     }
@@ -209,7 +235,10 @@ impl Folder for Memory {
     }
 
     fn open(&mut self, name: &str) -> io::Result<Open> {
-        let file = self.disk().perform(|disk| disk.file(name))?;
+        let file = self.disk().perform(|disk| match disk.unreadable.as_deref() == Some(name) {
+            true => Err(ErrorKind::Other.into()),
+            false => disk.file(name),
+        })?;
         Ok(Open { memory: self.clone(), file, at: 0 })
     }
 
@@ -304,7 +333,8 @@ impl File for Open {
         let mut bytes = Vec::new();
         parts.iter().for_each(|part| bytes.extend_from_slice(part));
         let mut disk = self.memory.disk();
-        let failed = disk.operation();
+        let full = disk.has_room(self.file, self.at + bytes.len()).err();
+        let failed = disk.operation().or(full.map(|error| (How::Nothing, error)));
         let len = match failed {
             None | Some((How::All, _)) => bytes.len(),
             Some((How::Half, _)) => bytes.len() / 2,
@@ -318,6 +348,7 @@ impl File for Open {
 
     fn allocate(&mut self, bytes: u64) -> io::Result<()> {
         self.memory.disk().perform(|disk| {
+            disk.has_room(self.file, bytes as usize)?;
             let now = &mut disk.files[self.file].now;
             now.resize(now.len().max(bytes as usize), 0);
             Ok(())
@@ -327,6 +358,7 @@ impl File for Open {
     fn fill(&mut self, at: u64, bytes: u64) -> io::Result<()> {
         let file = self.file;
         self.memory.disk().perform(|disk| {
+            disk.has_room(file, (at + bytes) as usize)?;
             disk.files[file].write(at as usize, &vec![0; bytes as usize]);
             Ok(())
         })?;
