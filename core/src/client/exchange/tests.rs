@@ -1,5 +1,8 @@
+use bytes::Bytes;
+
 use super::*;
-use crate::protocol::{Decoder, Limits, OutBuf, ResponseStep, StatusReport};
+use crate::client::event::JobStatus;
+use crate::protocol::{Decoder, Limits, OutBuf, Response, ResponseStep, StatusReport, Work};
 use crate::types::Progress;
 
 const SECOND: Duration = Duration::from_secs(1);
