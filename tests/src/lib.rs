@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod crash;
 pub mod fuzz;
+pub mod http;
 pub mod network;
 pub mod place;
 pub mod port;

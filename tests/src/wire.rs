@@ -27,6 +27,8 @@ pub mod kind {
     pub const SUBMIT_JOB_BG: u32 = 18;
     pub const ERROR: u32 = 19;
     pub const STATUS_RES: u32 = 20;
+    pub const SET_CLIENT_ID: u32 = 22;
+    pub const WORK_EXCEPTION: u32 = 25;
     pub const WORK_DATA: u32 = 28;
     pub const GRAB_JOB_UNIQ: u32 = 30;
     pub const JOB_ASSIGN_UNIQ: u32 = 31;

@@ -2,6 +2,7 @@
 
 pub(crate) mod detach;
 mod engine;
+mod http;
 pub(crate) mod log;
 pub(crate) mod pid_file;
 pub(crate) mod privileges;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use lineshaft::broker::Config;
 use lineshaft::error::ErrorKind;
 use lineshaft::net::Address;
-use lineshaft::server::{Keepalive, Server};
+use lineshaft::server::{Http, Keepalive, Server};
 use lineshaft::store::{Store, StoreErrorKind};
 
 use crate::exit::{Exit, Failure, reason, say};
@@ -40,6 +41,7 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     if settings.daemon && detached.is_none() {
         return detach::start_again();
     }
+    let http = settings.http.with_token()?;
     privileges::allow_descriptors(settings.descriptors)?;
     if let Some(user) = &settings.user {
         privileges::become_user(user)?;
@@ -59,11 +61,17 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     // Until here a signal has its usual effect; the server's threads are started with all of them blocked.
     let signals = Signals::block()?;
     let pid_file = write_pid_file(&settings)?;
-    let server = start(&settings, addresses)?;
+    let server = start(&settings, addresses, http)?;
     for address in server.addresses() {
         tracing::debug!("Listening on {address}");
         if settings.program == Program::Serve {
             say(format_args!("{}: listening on {address}", settings.name));
+        }
+    }
+    for address in server.http_addresses() {
+        tracing::debug!("HTTP on {address}");
+        if settings.program == Program::Serve {
+            say(format_args!("{}: HTTP on {address}", settings.name));
         }
     }
     if let Some(detached) = detached {
@@ -89,7 +97,7 @@ fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
     }
 }
 
-fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure> {
+fn start(settings: &Settings, addresses: Vec<Address>, http: Http) -> Result<Server, Failure> {
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
     let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
@@ -98,7 +106,8 @@ fn start(settings: &Settings, addresses: Vec<Address>) -> Result<Server, Failure
         .backlog(settings.backlog)
         .broker(broker)
         .limits(settings.limits)
-        .server_limits(settings.server_limits);
+        .server_limits(settings.server_limits)
+        .http(http);
     if let Some(keepalive) = settings.keepalive {
         let seconds = |value: Option<u32>| value.map(|value| Duration::from_secs(value.into()));
         let (idle, interval) = (seconds(keepalive.idle), seconds(keepalive.interval));

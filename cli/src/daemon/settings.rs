@@ -8,6 +8,7 @@ use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
 
 use super::engine;
+use super::http::HttpSettings;
 use super::log::{Format, Level};
 use super::store::Queue;
 use crate::options::choices::{Choices, Program};
@@ -55,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) queue: Queue,
     pub(crate) limits: Limits,
     pub(crate) server_limits: ServerLimits,
+    pub(crate) http: HttpSettings,
     pub(crate) drain_deadline: Option<Duration>,
     pub(crate) daemon: bool,
     pub(crate) user: Option<String>,
@@ -109,6 +111,7 @@ impl Settings {
             queue: Queue::read(choices, &surroundings::variable)?,
             limits: engine::limits(choices),
             server_limits: engine::server_limits(choices),
+            http: HttpSettings::read(choices)?,
             drain_deadline: bytes("drain-deadline").filter(|seconds| *seconds > 0).map(Duration::from_secs),
             daemon: choices.is_set("daemon"),
             user: choices.text("user")?.map(str::to_owned),

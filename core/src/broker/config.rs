@@ -40,7 +40,7 @@ pub struct Config {
     pub max_queue_bytes: u64,
     /// Bytes that the jobs of one function may hold together. Default: as [`Config::max_queue_bytes`].
     pub max_function_bytes: u64,
-    /// Functions that may be known at once; each costs about 500 bytes, and stays until it is dropped. Default 100,000.
+    /// Functions that may be known at once; each costs about 800 bytes, and stays until it is dropped. Default 100,000.
     pub max_functions: usize,
     /// Abilities that may exist at once, a worker's each function being one; each costs about 100 bytes. A CAN_DO above it is
     /// answered by an ERROR. Default 4,000,000.

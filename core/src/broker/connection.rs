@@ -69,6 +69,12 @@ impl Connections {
         self.by_slot[conn.slot as usize].as_mut().expect("inputs of closed connections are not handled")
     }
 
+    /// The slots from `from` on, empty ones included.
+    pub(super) fn slots_from(&self, from: u32) -> impl Iterator<Item = (u32, Option<&Connection>)> {
+        let slots = self.by_slot.iter().enumerate().skip(from as usize);
+        slots.map(|(slot, connection)| (slot as u32, connection.as_ref()))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.by_slot.iter().flatten()
     }
@@ -104,6 +110,7 @@ impl Broker {
         while let Some(job) = self.queue.stop_listening(conn.slot) {
             if self.queue.is_abandoned(job) && self.queue.holder(job).is_none() {
                 self.stats.abandoned += 1;
+                self.queue.counters_of(job).abandoned += 1;
                 self.forget(job);
             }
         }

@@ -12,6 +12,7 @@ mod connection;
 mod explain;
 mod grab;
 mod handle;
+pub mod report;
 mod schedule;
 mod stats;
 mod status;
@@ -23,10 +24,11 @@ mod work;
 use std::time::Duration;
 
 use crate::protocol::{Frame, Limits, Refusal, Request, Response};
-use crate::queue::{Order, Queue};
+use crate::queue::{At, Order, Queue, Tick};
 use crate::store::Change;
 use crate::types::ConnId;
 
+pub use crate::queue::{Counters, Histogram};
 pub use alarm::{Age, Alarm, AlarmLimits, Alarms};
 pub use config::{Compat, Config, ConfigError};
 pub use explain::{Explanation, Holder, Note, Reason, Workers};
@@ -314,7 +316,7 @@ impl Broker {
         self.fire_schedules(out);
         // All of them first: a job that is pushed at once must be the first in line.
         let mut due = Vec::new();
-        while let Some(function) = self.queue.pop_due(self.wall()) {
+        while let Some(function) = self.queue.pop_due(self.at()) {
             due.push(function);
         }
         for function in due {
@@ -322,6 +324,7 @@ impl Broker {
         }
         while let Some(job) = self.queue.overdue(self.now.mono) {
             self.stats.timed_out += 1;
+            self.queue.counters_of(job).timed_out += 1;
             let handle = self.handle_of(job);
             let unique = self.queue.job(job).unique();
             out.event(Event::TimedOut { handle: handle.as_bytes(), unique });
@@ -338,6 +341,11 @@ impl Broker {
         self.stats.errors += 1;
         out.event(Event::Refused { code: kind.name(), text });
         out.send(conn, &Response::error(kind, text));
+    }
+
+    /// The time, as the queue needs it.
+    const fn at(&self) -> At {
+        At { wall: self.now.wall.as_secs(), tick: Tick::of(self.now.mono) }
     }
 
     /// The whole second of the wall clock.

@@ -13,7 +13,7 @@ use jiff::{Timestamp, ToSpan};
 use super::{Broker, Event, Outbox};
 use crate::error::ErrorKind;
 use crate::protocol::{Data, Response, Schedule as Fields, Submit};
-use crate::queue::{Extra, NewJob};
+use crate::queue::{At, Extra, NewJob, Tick};
 use crate::store::{Change, StoredJob};
 use crate::types::{ConnId, Priority};
 
@@ -65,6 +65,15 @@ impl Schedules {
 
     pub(super) fn find(&self, number: u64) -> Option<&Schedule> {
         self.by_number.get(&number)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// Those with numbers from `from` on.
+    pub(super) fn iter_from(&self, from: u64) -> impl Iterator<Item = (u64, &Schedule)> {
+        self.by_number.range(from..).map(|(number, schedule)| (*number, schedule))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Schedule)> {
@@ -246,7 +255,7 @@ impl Broker {
         let extra = Some(Box::new(Extra { schedule: number, ..Extra::default() }));
         let (priority, background) = (Priority::Normal, true);
         let new = NewJob { function, unique: &unique, priority, background, workload: &data, extra };
-        let job = self.queue.add(new, self.now.wall.as_secs());
+        let job = self.queue.add(new, At { wall: self.now.wall.as_secs(), tick: Tick::of(self.now.mono) });
         schedule.live = self.queue.job(job).number;
         self.reserve(out);
         self.stats.submitted += 1;

@@ -115,8 +115,7 @@ impl Broker {
         let priority = if due > 0 { Priority::Normal } else { priority };
         let workload = &job.workload;
         let new = NewJob { function, unique, priority, background: true, workload, extra };
-        let wall = self.wall();
-        let id = self.queue.add_numbered(number, new, wall);
+        let id = self.queue.add_numbered(number, new, self.at());
         self.queue.job_mut(id).returns = job.returns;
         self.schedules.began(schedule, number);
         Ok(())

@@ -69,7 +69,7 @@ impl Broker {
             Box::new(Extra { due, reducer, ..Extra::default() })
         });
         let new = NewJob { function: function_id, unique, priority, background, workload, extra };
-        let job = self.queue.add(new, self.wall());
+        let job = self.queue.add(new, self.at());
         self.reserve(out);
         self.stats.submitted += 1;
         if !background {
@@ -80,7 +80,7 @@ impl Broker {
             self.store_job(job, out);
         }
         self.created(conn, job, background, out);
-        if self.queue.job(job).place != Place::Waiting {
+        if self.queue.job(job).place() != Place::Waiting {
             self.wake(function_id, out);
         }
         Ok(())

@@ -29,10 +29,17 @@ impl Broker {
         }
         self.tell_listeners(job, handle, work, out);
         match work {
-            Work::Complete(_) => self.stats.completed += 1,
-            Work::Fail => self.stats.failed += 1,
+            Work::Complete(_) => {
+                self.stats.completed += 1;
+                self.queue.counters_at_end(job, self.now.mono).done += 1;
+            }
+            Work::Fail => {
+                self.stats.failed += 1;
+                self.queue.counters_at_end(job, self.now.mono).failed += 1;
+            }
             Work::Exception(_) => {
                 self.stats.excepted += 1;
+                self.queue.counters_at_end(job, self.now.mono).exceptions += 1;
                 self.connections.get_mut(conn).excepted = number.unwrap_or_default();
             }
             Work::Data(_) | Work::Warning(_) | Work::Status { .. } => return,
@@ -69,16 +76,19 @@ impl Broker {
     /// A worker no longer has the job: it goes back to the queue, or ends where that has happened too often or nobody cares.
     pub(super) fn give_back(&mut self, job: u32, out: &mut dyn Outbox) {
         self.stats.given_back += 1;
+        self.queue.counters_of(job).retried += 1;
         if self.queue.is_abandoned(job) {
             self.stats.abandoned += 1;
+            self.queue.counters_of(job).abandoned += 1;
             return self.end(job, out);
         }
         if self.ending {
-            return self.queue.put_back(job, self.wall());
+            return self.queue.put_back(job, self.at());
         }
         let attempts = u32::from(self.queue.job(job).returns) + 1;
         if self.config.job_retries.is_some_and(|allowed| attempts >= allowed.min(u16::MAX.into())) {
             self.stats.dropped += 1;
+            self.queue.counters_of(job).dropped += 1;
             let handle = self.handle_of(job);
             let handle = handle.as_bytes();
             out.event(Event::Dropped { handle, unique: self.queue.job(job).unique() });
@@ -86,7 +96,7 @@ impl Broker {
             return self.end(job, out);
         }
         let function = self.queue.job(job).function;
-        self.queue.give_back(job, self.wall());
+        self.queue.give_back(job, self.at());
         let Job { background, number, returns, .. } = *self.queue.job(job);
         if background {
             out.store(Change::Returned { number, returns });
@@ -97,6 +107,7 @@ impl Broker {
     /// Ends a job wherever it is. For running jobs: what its worker still reports is refused.
     pub(super) fn cancel(&mut self, job: u32, out: &mut dyn Outbox) {
         self.stats.cancelled += 1;
+        self.queue.counters_of(job).cancelled += 1;
         let handle = self.handle_of(job);
         self.tell_listeners(job, handle.as_bytes(), &Work::Fail, out);
         self.end(job, out);

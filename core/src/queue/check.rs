@@ -14,7 +14,7 @@ impl Queue {
         for (id, job) in self.jobs.iter() {
             assert_eq!(self.numbers.get(job.number), Some(id), "the index knows every job");
             bytes += job.bytes();
-            assert_eq!(job.place == Place::Running, self.running.get(job.running).is_some());
+            assert!(job.entry().is_none_or(|entry| self.running.get(entry).is_some()));
             if job.key().is_some() {
                 let same = self.find_same(job.function, job.unique(), &job.workload());
                 assert_eq!(same, Some(id), "a unique belongs to one job");
@@ -25,8 +25,7 @@ impl Queue {
         }
         assert_eq!(self.bytes, bytes);
         for (entry, running) in self.running.iter() {
-            assert_eq!(self.jobs[running.job].place, Place::Running);
-            assert_eq!(self.jobs[running.job].running, entry);
+            assert_eq!(self.jobs[running.job].entry(), Some(entry));
             assert!(self.held(running.worker).any(|job| job == running.job), "a worker knows what it holds");
             if let Some(deadline) = running.deadline {
                 assert!(self.deadlines.contains(&(deadline, entry)));
@@ -34,7 +33,7 @@ impl Queue {
         }
         let timed = self.running.iter().filter(|(_, running)| running.deadline.is_some()).count();
         assert_eq!(self.deadlines.len(), timed, "no timer outlives its job");
-        let waiting = self.jobs.iter().filter(|(_, job)| job.place == Place::Waiting).count();
+        let waiting = self.jobs.iter().filter(|(_, job)| job.place() == Place::Waiting).count();
         assert_eq!(self.times.len(), waiting);
         for (_, number, id) in &self.times {
             assert_eq!(self.jobs[*id].number, *number);
@@ -53,7 +52,7 @@ impl Queue {
                 let listed = function.queued[priority.index()].iter(&self.jobs);
                 let listed = listed.inspect(|job| {
                     let job = &self.jobs[*job];
-                    assert_eq!((job.function, job.priority, job.place), (id, priority, Place::Queued));
+                    assert_eq!((job.function, job.priority, job.place()), (id, priority, Place::Queued));
                 });
                 let mut count = listed.count();
                 if priority == Priority::Normal {

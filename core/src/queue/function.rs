@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::counters::Counters;
 use super::job::InQueue;
 use super::slab::{Linked, Links, List, Slab};
 use super::worker::Asleep;
@@ -30,6 +31,8 @@ pub(crate) struct Function {
     pub(crate) running: u32,
     /// CAN_DOs in force. A worker that sent two counts twice, as in gearmand.
     pub(crate) registrations: u32,
+    /// Workers that are registered.
+    pub(crate) workers: u32,
     /// Jobs that have a unique, so that looking for one can pass over functions that have none.
     pub(crate) uniques: u32,
     /// How many jobs there may be before a submission of that priority is refused; 0 for no limit.
@@ -41,6 +44,7 @@ pub(crate) struct Function {
     pub(crate) wake: Wake,
     /// When its last worker left, in monotonic time; `None` while there has been none. Says nothing while there are some.
     pub(crate) deserted: Option<Duration>,
+    pub(crate) counters: Counters,
     ready: [Links; 3],
 }
 
@@ -75,12 +79,14 @@ impl Function {
             waiting: 0,
             running: 0,
             registrations: 0,
+            workers: 0,
             uniques: 0,
             max_queue: [0; 3],
             bytes: 0,
             sleepers: List::new(),
             wake: Wake::default(),
             deserted: None,
+            counters: Counters::default(),
             ready: [Links::LOOSE; 3],
         }
     }
@@ -167,6 +173,11 @@ impl Functions {
 
     pub(crate) fn get_mut(&mut self, id: u32) -> &mut Function {
         &mut self.slab[id]
+    }
+
+    /// The functions from number `from` on, as [`Functions::iter`] has them.
+    pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &Function)> {
+        self.slab.iter_from(from)
     }
 
     /// All functions, by number: the order of creation, but for numbers used again.

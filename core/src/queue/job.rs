@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::slab::{Linked, Links, List, NONE};
+use super::counters::Tick;
+use super::slab::{Linked, Links, List};
 use crate::types::{Data, Priority};
 
 /// The list of a function and priority that a queued job stands in.
@@ -61,12 +62,13 @@ pub(crate) struct Job {
     links: Links,
     /// The submissions that wait for the result.
     pub(crate) listeners: List<super::listener::OfJob>,
-    /// The entry in the table of running jobs; [`NONE`] where it is not running.
-    pub(crate) running: u32,
+    /// Where a worker has it: the entry in the table of running jobs. Where it can run: the tick from which on it could. One
+    /// field for both, because queued jobs are many.
+    entry_or_tick: u32,
     unique_len: u16,
     /// How often it has been given back.
     pub(crate) returns: u16,
-    pub(crate) place: Place,
+    place: Place,
     pub(crate) priority: Priority,
     /// A background submission has been told that the job exists: it is kept though nobody listens.
     pub(crate) background: bool,
@@ -113,15 +115,44 @@ impl Job {
             function,
             links: Links::LOOSE,
             listeners: List::new(),
-            running: NONE,
+            entry_or_tick: 0,
             // Not looked at where the unique has an allocation of its own, as one that does not fit has.
             unique_len: unique.len() as u16,
             returns: 0,
-            place: Place::Queued,
+            place: Place::Waiting,
             priority,
             background,
             by_workload: unique == b"-" && !workload.is_empty(),
         }
+    }
+
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// It waits for its time.
+    pub(super) fn set_waiting(&mut self) {
+        self.place = Place::Waiting;
+    }
+
+    /// It can run from `tick` on, and stands in `place`.
+    pub(super) fn set_ready(&mut self, place: Place, tick: Tick) {
+        (self.place, self.entry_or_tick) = (place, tick.0);
+    }
+
+    /// A worker has it.
+    pub(super) fn set_running(&mut self, entry: u32) {
+        (self.place, self.entry_or_tick) = (Place::Running, entry);
+    }
+
+    /// The entry in the table of running jobs; `None` where no worker has it.
+    pub(crate) fn entry(&self) -> Option<u32> {
+        (self.place == Place::Running).then_some(self.entry_or_tick)
+    }
+
+    /// Since when it can run; `None` where its time has not come, or a worker has it.
+    pub(crate) fn ready_since(&self) -> Option<Tick> {
+        matches!(self.place, Place::Queued | Place::Due).then_some(Tick(self.entry_or_tick))
     }
 
     pub(crate) fn unique(&self) -> &[u8] {

@@ -5,6 +5,7 @@
 //! exceptions that are said where they are: a worker with many functions, and looking for a unique in all functions.
 
 mod check;
+mod counters;
 mod function;
 mod index;
 mod job;
@@ -18,7 +19,9 @@ use std::time::Duration;
 
 use crate::types::{Data, Priority, Progress};
 
-pub(crate) use function::{Functions, Wake};
+pub(crate) use counters::{At, Tick};
+pub use counters::{Counters, Histogram};
+pub(crate) use function::{Function, Functions, Wake};
 pub(crate) use job::{Extra, Job, NewJob, Place};
 pub(crate) use running::Running;
 pub(crate) use slab::NONE;
@@ -113,6 +116,11 @@ impl Queue {
         self.jobs.iter().map(|(id, _)| id)
     }
 
+    /// Jobs from the place `from` on, and empty places, as [`Queue::jobs`] has them.
+    pub(crate) fn jobs_from(&self, from: u32) -> impl Iterator<Item = (u32, Option<&Job>)> {
+        self.jobs.places_from(from)
+    }
+
     /// The jobs of one function. Looks at every job there is.
     pub(crate) fn jobs_of(&self, function: u32) -> Vec<u32> {
         self.jobs.iter().filter(|(_, job)| job.function == function).map(|(id, _)| id).collect()
@@ -166,13 +174,14 @@ impl Queue {
     }
 
     /// Puts a new job into its queue, or among those whose time has not come; answers its number in the tables.
-    pub(crate) fn add(&mut self, new: NewJob<'_>, wall: u64) -> u32 {
+    pub(crate) fn add(&mut self, new: NewJob<'_>, at: At) -> u32 {
         let number = self.next_number();
-        self.add_numbered(number, new, wall)
+        self.functions.get_mut(new.function).counters.added += 1;
+        self.add_numbered(number, new, at)
     }
 
     /// Puts a job that has a number already into its queue: one that survived an earlier server.
-    pub(crate) fn add_numbered(&mut self, number: u64, new: NewJob<'_>, wall: u64) -> u32 {
+    pub(crate) fn add_numbered(&mut self, number: u64, new: NewJob<'_>, at: At) -> u32 {
         self.skip_numbers(number);
         let job = Job::new(number, new);
         let (function, bytes, hash) = (job.function, job.bytes(), self.unique_hash(&job));
@@ -185,23 +194,23 @@ impl Queue {
             target.uniques += 1;
             self.uniques.insert(hash, id);
         }
-        self.enqueue(id, wall);
+        self.enqueue(id, at);
         id
     }
 
     /// Puts a job that stands nowhere at the end of its queue, or among those whose time has not come.
-    fn enqueue(&mut self, id: u32, wall: u64) {
+    fn enqueue(&mut self, id: u32, at: At) {
         let job = &mut self.jobs[id];
         let (function, priority, number, due) = (job.function, job.priority, job.number, job.due());
         let target = self.functions.get_mut(function);
         target.counts[priority.index()] += 1;
-        if due > wall {
-            job.place = Place::Waiting;
+        if due > at.wall {
+            job.set_waiting();
             target.waiting += 1;
             self.times.insert((due, number, id));
             return;
         }
-        job.place = Place::Queued;
+        job.set_ready(Place::Queued, at.tick);
         let was = target.has_ready(priority);
         target.queued[priority.index()].push_back(&mut self.jobs, id);
         self.functions.note_ready(function, priority, was);
@@ -218,14 +227,14 @@ impl Queue {
     }
 
     /// Makes the next job whose time has come ready to run; answers its function.
-    pub(crate) fn pop_due(&mut self, wall: u64) -> Option<u32> {
+    pub(crate) fn pop_due(&mut self, at: At) -> Option<u32> {
         let (due, number, id) = *self.times.first()?;
-        if due > wall {
+        if due > at.wall {
             return None;
         }
         self.times.pop_first();
         let job = &mut self.jobs[id];
-        job.place = Place::Due;
+        job.set_ready(Place::Due, at.tick);
         let function = job.function;
         let target = self.functions.get_mut(function);
         target.waiting -= 1;
@@ -260,7 +269,7 @@ impl Queue {
     fn take_out(&mut self, id: u32) {
         let job = &self.jobs[id];
         let (function, priority, number, due, place) =
-            (job.function, job.priority, job.number, job.due(), job.place);
+            (job.function, job.priority, job.number, job.due(), job.place());
         let target = self.functions.get_mut(function);
         target.counts[priority.index()] -= 1;
         let was = target.has_ready(priority);
@@ -280,23 +289,26 @@ impl Queue {
     pub(crate) fn start(&mut self, id: u32, worker: u32, now: Duration, deadline: Option<Duration>) {
         self.take_out(id);
         let entry = self.running.insert(Running::new(id, worker, now, deadline));
-        self.peers.get_mut(worker).held.push_front(&mut self.running, entry);
+        self.peers.hold(worker, &mut self.running, entry);
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, entry));
         }
         let job = &mut self.jobs[id];
-        job.place = Place::Running;
-        job.running = entry;
-        self.functions.get_mut(job.function).running += 1;
+        let ready = job.ready_since();
+        job.set_running(entry);
+        let function = self.functions.get_mut(job.function);
+        function.running += 1;
+        let now = Tick::of(now);
+        function.counters.wait.add(ready.unwrap_or(now), now);
     }
 
     /// Takes a running job out of its worker's hands.
     fn release(&mut self, id: u32) {
         let job = &mut self.jobs[id];
-        let entry = std::mem::replace(&mut job.running, NONE);
+        let Some(entry) = job.entry() else { return };
         self.functions.get_mut(job.function).running -= 1;
         let (worker, deadline) = (self.running[entry].worker, self.running[entry].deadline);
-        self.peers.get_mut(worker).held.remove(&mut self.running, entry);
+        self.peers.let_go(worker, &mut self.running, entry);
         self.running.remove(entry);
         if let Some(deadline) = deadline {
             self.deadlines.remove(&(deadline, entry));
@@ -304,25 +316,25 @@ impl Queue {
     }
 
     /// Puts a running job back at the end of its queue; its progress is forgotten.
-    pub(crate) fn give_back(&mut self, id: u32, wall: u64) {
+    pub(crate) fn give_back(&mut self, id: u32, at: At) {
         self.release(id);
         let turn = self.last_number;
         let job = &mut self.jobs[id];
         job.returns = job.returns.saturating_add(1);
         job.extra.get_or_insert_default().turn = turn;
-        self.enqueue(id, wall);
+        self.enqueue(id, at);
     }
 
     /// As [`Queue::give_back`], but it does not count.
-    pub(crate) fn put_back(&mut self, id: u32, wall: u64) {
+    pub(crate) fn put_back(&mut self, id: u32, at: At) {
         let returns = self.jobs[id].returns;
-        self.give_back(id, wall);
+        self.give_back(id, at);
         self.jobs[id].returns = returns;
     }
 
     /// Ends a job, wherever it is.
     pub(crate) fn remove(&mut self, id: u32) -> Option<Job> {
-        match self.jobs[id].place {
+        match self.jobs[id].place() {
             Place::Running => self.release(id),
             _ => self.take_out(id),
         }
@@ -371,9 +383,38 @@ impl Queue {
         !job.background && job.listeners.is_empty()
     }
 
+    /// The counters of a job's function.
+    pub(crate) fn counters_of(&mut self, id: u32) -> &mut Counters {
+        &mut self.functions.get_mut(self.jobs[id].function).counters
+    }
+
+    /// The same, after its worker has ended the job.
+    pub(crate) fn counters_at_end(&mut self, id: u32, now: Duration) -> &mut Counters {
+        let since = self.running(id).map_or(now, |running| running.since);
+        let counters = self.counters_of(id);
+        counters.run.add(Tick::of(since), Tick::of(now));
+        counters
+    }
+
+    /// Since when the job of `function` that is first in line, of whatever priority, can run: of those three the longest.
+    pub(crate) fn ready_longest(&self, function: u32, now: Tick) -> Option<Duration> {
+        let firsts = Priority::ALL.into_iter().filter_map(|priority| self.first(function, priority));
+        firsts.filter_map(|job| Some(now.age(self.jobs[job].ready_since()?))).max()
+    }
+
+    /// How many submissions wait for a job, counted up to `most`.
+    pub(crate) fn listeners_up_to(&self, id: u32, most: usize) -> usize {
+        self.listeners(id).take(most).count()
+    }
+
+    /// How many jobs wait for their time.
+    pub(crate) fn waiting_for_time(&self) -> usize {
+        self.times.len()
+    }
+
     /// The slot of the worker that has the job.
     pub(crate) fn holder(&self, id: u32) -> Option<u32> {
-        self.running.get(self.jobs[id].running).map(|running| running.worker)
+        self.running(id).map(|running| running.worker)
     }
 
     /// The jobs that a connection holds, the one it was given last first.
@@ -383,7 +424,7 @@ impl Queue {
 
     /// What is known of a job that a worker has; `None` where none has it.
     pub(crate) fn running(&self, id: u32) -> Option<&Running> {
-        self.running.get(self.jobs[id].running)
+        self.running.get(self.jobs[id].entry()?)
     }
 
     /// How many jobs of the same function and priority stand in line before a job that can run; counts up to `limit`.
@@ -402,11 +443,11 @@ impl Queue {
 
     /// What the worker has reported; zero where nothing has been.
     pub(crate) fn progress(&self, id: u32) -> Progress {
-        self.running.get(self.jobs[id].running).map_or_else(Progress::default, |running| running.progress)
+        self.running(id).map_or_else(Progress::default, |running| running.progress)
     }
 
     pub(crate) fn set_progress(&mut self, id: u32, progress: Progress) {
-        if let Some(running) = self.running.get_mut(self.jobs[id].running) {
+        if let Some(running) = self.jobs[id].entry().and_then(|entry| self.running.get_mut(entry)) {
             running.progress = progress;
         }
     }

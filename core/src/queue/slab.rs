@@ -123,10 +123,25 @@ impl<T> Slab<T> {
 
     /// All values, by number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.chunks.iter().enumerate().flat_map(|(number, chunk)| {
-            chunk.entries.iter().enumerate().filter_map(move |(offset, entry)| match entry {
-                Entry::Used(value) => Some(((number * CHUNK + offset) as u32, value)),
-                Entry::Free { .. } => None,
+        self.iter_from(0)
+    }
+
+    /// The values from number `from` on, by number.
+    pub(crate) fn iter_from(&self, from: u32) -> impl Iterator<Item = (u32, &T)> {
+        self.places_from(from).filter_map(|(id, value)| Some((id, value?)))
+    }
+
+    /// The places from number `from` on, those without a value included: for whoever looks at so many and goes on later.
+    pub(crate) fn places_from(&self, from: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
+        let (first, skip) = (from as usize / CHUNK, from as usize % CHUNK);
+        self.chunks.iter().enumerate().skip(first).flat_map(move |(number, chunk)| {
+            let skip = if number == first { skip } else { 0 };
+            chunk.entries.iter().enumerate().skip(skip).map(move |(offset, entry)| {
+                let value = match entry {
+                    Entry::Used(value) => Some(value),
+                    Entry::Free { .. } => None,
+                };
+                ((number * CHUNK + offset) as u32, value)
             })
         })
     }
@@ -260,6 +275,20 @@ mod tests {
         let held = slab.chunks.iter().filter(|chunk| chunk.entries.capacity() > 0).count();
         assert_eq!(held, 1, "one chunk is kept for the next job");
         assert!((slab.insert(7) as usize) < CHUNK * 3);
+    }
+
+    #[test]
+    fn whoever_goes_on_later_misses_nothing() {
+        let mut slab = Slab::new();
+        let ids: Vec<u32> = (0..CHUNK as u32 * 2 + 5).map(|i| slab.insert(i)).collect();
+        slab.remove(ids[CHUNK]);
+        let (mut seen, mut from) = (Vec::new(), 0);
+        while let Some((last, _)) = slab.places_from(from).take(7).last() {
+            seen.extend(slab.iter_from(from).take_while(|(id, _)| *id <= last).map(|(_, value)| *value));
+            from = last + 1;
+        }
+        let expected = ids.iter().copied().filter(|id| *id != ids[CHUNK]);
+        assert_eq!(seen, expected.collect::<Vec<_>>());
     }
 
     struct Node(Links);

@@ -6,7 +6,7 @@ use super::Order;
 use super::function::Functions;
 use super::index::NumberMap;
 use super::listener::OfConnection;
-use super::running::Held;
+use super::running::{Held, Running};
 use super::slab::{Linked, Links, List, Slab};
 use crate::types::Priority;
 
@@ -99,6 +99,10 @@ impl Peer {
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     by_slot: Vec<Option<Peer>>,
+    /// Those with registrations.
+    pub(crate) workers: u32,
+    /// Those that hold jobs.
+    pub(crate) busy: u32,
     registrations: Registrations,
 }
 
@@ -149,7 +153,7 @@ impl Peers {
 
     /// CAN_DO. The function registered last is served first.
     pub(crate) fn register(&mut self, functions: &mut Functions, slot: u32, function: u32, timeout: u64) {
-        let Self { by_slot, registrations: Registrations { slab, by_pair } } = self;
+        let Self { by_slot, workers, registrations: Registrations { slab, by_pair }, .. } = self;
         let Some(worker) = &mut by_slot[slot as usize] else { return };
         let id = match by_pair.get(&pair(slot, function)) {
             Some(id) => {
@@ -172,7 +176,10 @@ impl Peers {
                     asleep: Links::LOOSE,
                 });
                 by_pair.insert(pair(slot, function), id);
-                functions.get_mut(function).registrations += 1;
+                let target = functions.get_mut(function);
+                target.registrations += 1;
+                target.workers += 1;
+                *workers += u32::from(worker.abilities == 0);
                 worker.abilities += 1;
                 worker.loose.push_back(slab, id);
                 id
@@ -192,11 +199,12 @@ impl Peers {
         function: u32,
         now: Duration,
     ) -> bool {
-        let Self { by_slot, registrations: Registrations { slab, by_pair } } = self;
+        let Self { by_slot, workers, registrations: Registrations { slab, by_pair }, .. } = self;
         let Some(id) = by_pair.remove(&pair(slot, function)) else { return false };
         let Some(worker) = &mut by_slot[slot as usize] else { return false };
         worker.registrations.remove(slab, id);
         worker.abilities -= 1;
+        *workers -= u32::from(worker.abilities == 0);
         let target = functions.get_mut(function);
         if slab[id].among_sleepers {
             target.sleepers.remove(slab, id);
@@ -204,11 +212,44 @@ impl Peers {
             worker.loose.remove(slab, id);
         }
         target.registrations -= slab[id].count;
+        target.workers -= 1;
         if target.registrations == 0 {
             target.deserted = Some(now);
         }
         slab.remove(id);
         true
+    }
+
+    /// How many functions a worker is registered for.
+    pub(crate) fn abilities(&self, slot: u32) -> u32 {
+        self.get(slot).abilities
+    }
+
+    /// All registrations from the place `from` on, and empty places: the worker and the function.
+    pub(crate) fn registrations_from(&self, from: u32) -> impl Iterator<Item = (u32, Option<(u32, u32)>)> {
+        let places = self.registrations.slab.places_from(from);
+        places.map(|(id, one)| (id, one.map(|one| (one.worker, one.function))))
+    }
+
+    /// The worker is given a job.
+    pub(super) fn hold(&mut self, slot: u32, running: &mut Slab<Running>, entry: u32) {
+        let held = &mut self.get_mut(slot).held;
+        let first = held.is_empty();
+        held.push_front(running, entry);
+        self.busy += u32::from(first);
+    }
+
+    /// The job is taken out of its hands.
+    pub(super) fn let_go(&mut self, slot: u32, running: &mut Slab<Running>, entry: u32) {
+        let held = &mut self.get_mut(slot).held;
+        held.remove(running, entry);
+        let last = held.is_empty();
+        self.busy -= u32::from(last);
+    }
+
+    /// The worker holds a job.
+    pub(crate) fn is_busy(&self, slot: u32) -> bool {
+        !self.get(slot).held.is_empty()
     }
 
     /// How many registrations there are, of all workers.
@@ -241,7 +282,7 @@ impl Peers {
     /// Puts the loose registrations into their functions' lists. Each was taken out by one wake-up (or is new), so that this
     /// costs no more than those did, however many functions the worker has.
     fn settle(&mut self, functions: &mut Functions, slot: u32) {
-        let Self { by_slot, registrations: Registrations { slab, .. } } = self;
+        let Self { by_slot, registrations: Registrations { slab, .. }, .. } = self;
         let Some(worker) = &mut by_slot[slot as usize] else { return };
         while let Some(id) = worker.loose.pop_front(slab) {
             slab[id].among_sleepers = true;
@@ -252,7 +293,7 @@ impl Peers {
 
     /// The worker that has slept longest on `function`; it stays asleep, but leaves the list. `None` where nobody sleeps.
     pub(crate) fn pop_sleeper(&mut self, functions: &mut Functions, function: u32) -> Option<u32> {
-        let Self { by_slot, registrations: Registrations { slab, .. } } = self;
+        let Self { by_slot, registrations: Registrations { slab, .. }, .. } = self;
         loop {
             let id = functions.get_mut(function).sleepers.pop_front(slab)?;
             let registration = &mut slab[id];
@@ -307,7 +348,7 @@ impl Peers {
 
     /// A job of `function` has been handed to the worker: the function moves behind its others.
     pub(crate) fn rotate(&mut self, slot: u32, function: u32) {
-        let Self { by_slot, registrations: Registrations { slab, by_pair } } = self;
+        let Self { by_slot, registrations: Registrations { slab, by_pair }, .. } = self;
         let Some(id) = by_pair.get(&pair(slot, function)) else { return };
         let Some(worker) = &mut by_slot[slot as usize] else { return };
         if worker.abilities > 1 {
@@ -326,9 +367,12 @@ impl Peers {
     pub(super) fn check(&self, functions: &Functions) {
         let Registrations { slab, by_pair } = &self.registrations;
         assert_eq!(slab.len(), by_pair.len());
+        let (mut workers, mut busy) = (0, 0);
         for (slot, worker) in self.by_slot.iter().enumerate() {
             let Some(worker) = worker else { continue };
             let mine: Vec<u32> = worker.registrations.iter(slab).collect();
+            workers += u32::from(!mine.is_empty());
+            busy += u32::from(!worker.held.is_empty());
             assert_eq!(mine.len(), worker.abilities as usize);
             assert!(mine.iter().all(|id| slab[*id].worker as usize == slot));
             let loose = mine.iter().filter(|id| !slab[**id].among_sleepers).count();
@@ -338,9 +382,11 @@ impl Peers {
                 "whoever sleeps can be woken for all it can do"
             );
         }
+        assert_eq!((workers, busy), (self.workers, self.busy));
         for (id, function) in functions.iter() {
             let of_function = || slab.iter().filter(|(_, registration)| registration.function == id);
             assert_eq!(of_function().map(|(_, r)| r.count).sum::<u32>(), function.registrations);
+            assert_eq!(of_function().count(), function.workers as usize);
             let asleep = of_function().filter(|(_, registration)| registration.among_sleepers).count();
             assert_eq!(function.sleepers.iter(slab).count(), asleep);
         }

@@ -34,7 +34,7 @@ pub(super) struct Acceptor {
 /// Lets peers in until the server stops listening.
 pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: watch::Receiver<Phase>) {
     let mut turn = 0;
-    let shortages = Repeats::default();
+    let shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener) => accepted,
@@ -48,19 +48,31 @@ pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: wa
                     tracing::debug!(target: "lineshaft", "a connection went before it was let in: {error}");
                 }
             }
-            Err(error) if is_shortage(&error) => {
-                if let Some(before) = shortages.next(acceptor.shared.clock.now().mono) {
-                    tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}{before}");
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => tracing::debug!(target: "lineshaft", "a connection could not be accepted: {error}"),
+            Err(error) => shortage.wait(&acceptor.shared, &error).await,
         }
     }
 }
 
+/// What to do where accepting fails.
+#[derive(Debug, Default)]
+pub(super) struct Shortage(Repeats);
+
+impl Shortage {
+    /// Says what is wrong, and pauses where the system lacks something.
+    pub(super) async fn wait(&self, shared: &Shared, error: &io::Error) {
+        if !is_shortage(error) {
+            tracing::debug!(target: "lineshaft", "a connection could not be accepted: {error}");
+            return;
+        }
+        if let Some(before) = self.0.next(shared.clock.now().mono) {
+            tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}{before}");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// A connection and who it is.
-async fn next(listener: &Listener) -> io::Result<(Stream, String)> {
+pub(super) async fn next(listener: &Listener) -> io::Result<(Stream, String)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, peer) = listener.accept().await?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use super::accept::{self, Acceptor};
 use super::clock::{self, Clock};
+#[cfg(feature = "http")]
+use super::http;
 use super::journal::{Journal, StoreWhen};
 use super::listener;
 use super::log::Repeats;
@@ -69,6 +71,8 @@ pub struct Builder {
     keepalive: Keepalive,
     store: Option<Box<dyn Store>>,
     store_when: StoreWhen,
+    #[cfg(feature = "http")]
+    http: super::Http,
 }
 
 impl fmt::Debug for Builder {
@@ -90,6 +94,8 @@ impl Default for Builder {
             keepalive: Keepalive::default(),
             store: None,
             store_when: StoreWhen::default(),
+            #[cfg(feature = "http")]
+            http: super::Http::default(),
         }
     }
 }
@@ -172,6 +178,14 @@ impl Builder {
         self
     }
 
+    /// Where HTTP is spoken, on a thread of its own. Default: nowhere.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http(mut self, http: super::Http) -> Self {
+        self.http = http;
+        self
+    }
+
     /// Starts. When it returns the server listens. It blocks the caller for as long as names take to be resolved and threads to
     /// be made.
     ///
@@ -203,10 +217,14 @@ impl Builder {
             rearm: tokio::sync::Notify::new(),
             reached: Condvar::new(),
             input: AtomicUsize::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
             refused: Repeats::default(),
             limits: self.server_limits,
         });
         let bound = listener::bind_all(&self.listen, self.backlog)?;
+        #[cfg(feature = "http")]
+        let bound_http = listener::bind_all(&self.http.listen, self.backlog)?;
         let (phase, _) = watch::channel(Phase::Serving);
         let threads = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -226,10 +244,12 @@ impl Builder {
         let mut server = Server {
             shared,
             addresses: Vec::new(),
+            http: Vec::new(),
             threads: Vec::new(),
             persist: None,
             phase,
             files: Vec::new(),
+            http_files: Vec::new(),
         };
         if let Some(store) = store {
             let persist = Persist::new(server.shared.clone(), store);
@@ -250,6 +270,14 @@ impl Builder {
                 handles: handles.clone(),
             };
             handles[0].spawn(accept::accept(acceptor, listener, server.phase.subscribe()));
+        }
+        #[cfg(feature = "http")]
+        if !bound_http.is_empty() {
+            let (thread, addresses, files) =
+                http::start(&server.shared, self.http, bound_http, &server.phase)?;
+            server.threads.push(thread);
+            server.http = addresses;
+            server.http_files = files;
         }
         for (number, runtime) in runtimes.into_iter().enumerate() {
             let mut phase = server.phase.subscribe();

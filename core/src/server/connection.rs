@@ -143,9 +143,11 @@ impl Connection {
                 (*more, *owed) = take(turn.state, *id, pending, phase, waker);
             });
         };
-        match ready!(input.poll(stream, decoder, cx, &mut turn))? {
+        let got = ready!(input.poll(stream, decoder, cx, &mut turn))?;
+        self.shared.bytes_in.fetch_add(self.input.take_read(), Relaxed);
+        match got {
             Got::Something => self.count_input(cx),
-            Got::End => *phase = Phase::Closing,
+            Got::End => self.phase = Phase::Closing,
             Got::Nonsense(error) => {
                 self.refuse(error, cx);
                 asked = true;
@@ -232,7 +234,10 @@ impl Connection {
             };
             match sent {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(sent) => self.pending.advance(sent),
+                Ok(sent) => {
+                    self.shared.bytes_out.fetch_add(sent as u64, Relaxed);
+                    self.pending.advance(sent);
+                }
                 Err(error) if is_gone(&error) => self.deaf = true,
                 Err(error) => return Poll::Ready(Err(error)),
             }

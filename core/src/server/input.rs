@@ -52,6 +52,8 @@ pub(super) struct Input {
     rest: Vec<u8>,
     /// A large packet that is being read, and its whole length.
     large: Option<(BytesMut, usize)>,
+    /// Bytes that have been read, until somebody counts them.
+    read: usize,
 }
 
 /// What a read brought.
@@ -87,6 +89,7 @@ impl Input {
             if filled == kept {
                 return Poll::Ready(Ok(Got::End));
             }
+            self.read += filled - kept;
             let (used, outcome) = hand_on(&scratch[..filled], decoder, tools, turn);
             let left = &scratch[used..filled];
             let got = match outcome {
@@ -115,6 +118,11 @@ impl Input {
         }
     }
 
+    /// Bytes that have been read since this was last asked.
+    pub(super) fn take_read(&mut self) -> u64 {
+        std::mem::take(&mut self.read) as u64
+    }
+
     /// Bytes of an unfinished message that are held.
     pub(super) fn held(&self) -> usize {
         self.rest.len() + self.large.as_ref().map_or(0, |(packet, _)| packet.len())
@@ -138,6 +146,7 @@ impl Input {
         if read == 0 {
             return Poll::Ready(Ok(Got::End));
         }
+        self.read += read;
         if packet.len() < *total {
             return Poll::Ready(Ok(Got::Something));
         }

@@ -13,12 +13,15 @@ mod accept;
 mod builder;
 mod clock;
 mod connection;
+#[cfg(feature = "http")]
+mod http;
 mod input;
 mod journal;
 mod listener;
 mod local;
 mod log;
 mod persist;
+mod report;
 mod state;
 mod stream;
 
@@ -32,7 +35,10 @@ use crate::broker::{Input, Stats};
 use crate::net::{Address, LocalBroker};
 
 pub use builder::{Builder, Keepalive, ServerLimits};
+#[cfg(feature = "http")]
+pub use http::Http;
 pub use journal::StoreWhen;
+pub use report::{Page, Report, Staff, View};
 
 use listener::SocketFile;
 use state::{Goal, Shared, State, Tools};
@@ -45,12 +51,16 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<Address>,
+    /// Where HTTP is spoken.
+    http: Vec<Address>,
     threads: Vec<JoinHandle<()>>,
     /// The thread that calls the store.
     persist: Option<JoinHandle<()>>,
     phase: watch::Sender<Phase>,
     /// The files of Unix sockets.
     files: Vec<SocketFile>,
+    /// Those that HTTP is spoken on, to the very end.
+    http_files: Vec<SocketFile>,
 }
 
 /// What the tasks of a server are to do.
@@ -76,10 +86,20 @@ impl Server {
         &self.addresses
     }
 
+    /// Where it speaks HTTP, ports that the system chose filled in. Empty where it does not.
+    pub fn http_addresses(&self) -> &[Address] {
+        &self.http
+    }
+
     /// The way in for callers of the same process, which needs no socket. It stays valid, and answers that the server is gone
     /// once it is.
     pub fn local(&self) -> Arc<dyn LocalBroker> {
         Arc::new(local::Entrance(self.shared.clone()))
+    }
+
+    /// What looks at this server, for as long as it lives: totals, functions, connections, jobs, schedules.
+    pub fn view(&self) -> View {
+        View::new(self.shared.clone())
     }
 
     /// What has happened so far.
@@ -204,6 +224,7 @@ impl Drop for Server {
         }
         self.wait(Goal::NoSockets, Some(FLUSH));
         self.phase.send_replace(Phase::Stopping);
+        self.http_files.clear();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!(target: "lineshaft", "an I/O thread of the server has panicked");

@@ -1,7 +1,7 @@
 //! What stands behind the one lock: the broker and, for each connection, what is to be sent to it.
 
 use std::cell::Cell;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -152,6 +152,9 @@ pub(super) struct Shared {
     pub(super) limits: ServerLimits,
     /// Bytes of unfinished packets, of all peers.
     pub(super) input: AtomicUsize,
+    /// Bytes that have come from the sockets of peers, and gone to them.
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
     /// Lines about connections that are refused.
     pub(super) refused: Repeats,
 }
@@ -195,6 +198,10 @@ impl State {
 
     pub(super) const fn connections(&self) -> usize {
         self.open
+    }
+
+    pub(super) const fn backlog(&self) -> usize {
+        self.backlog
     }
 
     fn add(&mut self, socket: bool) -> ConnId {

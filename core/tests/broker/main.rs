@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod model;
 mod property;
+mod report;
 mod restore;
 mod schedule;
 mod shelf;

@@ -83,7 +83,7 @@ impl Broker {
         let job = self.queue.job(id);
         let function = job.function;
         let mut notes = Vec::new();
-        let reason = match job.place {
+        let reason = match job.place() {
             Place::Waiting => {
                 let due = job.due();
                 Reason::NotDue { due, left: due.saturating_sub(self.wall()), at_least: false }
@@ -101,7 +101,7 @@ impl Broker {
             }
         };
         notes.extend(self.job_notes(job));
-        if job.place != Place::Running {
+        if job.place() != Place::Running {
             notes.extend(self.store_note());
         }
         let function = Some(self.queue.functions.get(function).name.to_vec());

@@ -1,0 +1,17 @@
+//! HTTP: a JSON API, metrics and health, on listeners and a thread of their own, so that the I/O threads stay as they are.
+//!
+//! A request comes in by `listen`, is checked by `guard`, found in the table of `route`, and answered by an endpoint. Endpoints look
+//! at the server through [`View`](super::View) and act through connections to the broker without a socket, as any local caller.
+
+mod answer;
+mod api;
+mod guard;
+mod io;
+mod listen;
+mod route;
+mod settings;
+mod text;
+
+pub use settings::Http;
+
+pub(super) use listen::start;

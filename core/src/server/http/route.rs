@@ -1,0 +1,206 @@
+//! Which endpoint a request is for.
+
+use bytes::Bytes;
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::{Method, StatusCode};
+
+use super::answer::Problem;
+use super::text::unescape;
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Status,
+    Functions,
+    Function,
+    Workers,
+    Jobs,
+    Job,
+    Schedules,
+}
+
+/// What a request needs to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// To come by a name of ours.
+    Nothing,
+    /// The right to change things, or to see what jobs hold.
+    Rights,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) method: Method,
+    /// The path; `{name}` stands for one segment of it.
+    pub(super) path: &'static str,
+    pub(super) needs: Needs,
+    pub(super) endpoint: Endpoint,
+}
+
+const fn get(path: &'static str, endpoint: Endpoint) -> Route {
+    Route { method: Method::GET, path, needs: Needs::Nothing, endpoint }
+}
+
+/// All that is answered. The document at `/api/openapi.json` describes the same.
+pub(super) static ROUTES: &[Route] = &[
+    get("/api/status", Endpoint::Status),
+    get("/api/functions", Endpoint::Functions),
+    get("/api/functions/{function}", Endpoint::Function),
+    get("/api/workers", Endpoint::Workers),
+    get("/api/jobs", Endpoint::Jobs),
+    get("/api/jobs/{handle}", Endpoint::Job),
+    get("/api/schedules", Endpoint::Schedules),
+];
+
+/// A request that has been found in the table.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) endpoint: Endpoint,
+    pub(super) needs: Needs,
+    /// What stands for the `{name}` of the path.
+    pub(super) param: Vec<u8>,
+    query: Vec<(String, Vec<u8>)>,
+    pub(super) body: Bytes,
+}
+
+impl Call {
+    /// Finds the row for a request.
+    pub(super) fn find(method: &Method, path: &str, query: &str) -> Result<Self, Problem> {
+        let mut allowed = Vec::new();
+        // HEAD is GET without the body, which hyper leaves out.
+        let asked = if *method == Method::HEAD { Method::GET } else { method.clone() };
+        for route in ROUTES {
+            let Some(param) = matched(route.path, path) else { continue };
+            if route.method != asked {
+                allowed.push(route.method.as_str());
+                continue;
+            }
+            let param = param.ok_or_else(|| Problem::bad("The path holds a % that is no escape"))?;
+            let query = pairs(query).ok_or_else(|| Problem::bad("The query holds a % that is no escape"))?;
+            let (endpoint, needs) = (route.endpoint, route.needs);
+            return Ok(Self { endpoint, needs, param, query, body: Bytes::new() });
+        }
+        if allowed.is_empty() {
+            let text = format!(
+                "There is nothing at {}; /api/openapi.json tells what there is",
+                path.escape_default()
+            );
+            return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", text));
+        }
+        let allowed = allowed.join(", ");
+        let text = format!("{} is not possible here; {allowed} is", method.as_str().escape_default());
+        let value = HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static("GET"));
+        Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text)
+            .with_header(ALLOW, value))
+    }
+
+    /// Refuses words in the query that the endpoint does not know: a filter that is spelled wrongly must not show everything.
+    pub(super) fn allow(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) if known.is_empty() => {
+                Err(Problem::bad(format_args!("No query is known here, not '{}'", name.escape_default())))
+            }
+            Some((name, _)) => {
+                let (name, known) = (name.escape_default(), known.join(", "));
+                Err(Problem::bad(format_args!("The query '{name}' is not known here; {known} is")))
+            }
+        }
+    }
+
+    /// The bytes behind a word of the query.
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
+    }
+
+    /// The text behind a word of the query.
+    pub(super) fn word(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let Some(bytes) = self.bytes(name) else { return Ok(None) };
+        let wrong = |_| Problem::bad(format_args!("The query '{name}' is not text"));
+        std::str::from_utf8(bytes).map(Some).map_err(wrong)
+    }
+
+    /// The number behind a word of the query, up to `max`.
+    pub(super) fn number(&self, name: &str, default: u64, max: u64) -> Result<u64, Problem> {
+        let Some(text) = self.word(name)? else { return Ok(default) };
+        let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| digits && *number <= max);
+        number.ok_or_else(|| Problem::bad(format_args!("The query '{name}' is a number from 0 to {max}")))
+    }
+
+    /// Whether a word of the query says `true`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.word(name)? {
+            Some("true" | "1") => Ok(true),
+            None | Some("false" | "0") => Ok(false),
+            Some(_) => Err(Problem::bad(format_args!("The query '{name}' is true or false"))),
+        }
+    }
+}
+
+/// `None` where the path is another one; inside it what stands for its variable part, `None` where that cannot be read.
+fn matched(pattern: &str, path: &str) -> Option<Option<Vec<u8>>> {
+    let mut param = Some(Vec::new());
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            if segment.is_empty() {
+                return None;
+            }
+            param = unescape(segment, false);
+        } else if segment != wanted {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(param)
+}
+
+fn pairs(query: &str) -> Option<Vec<(String, Vec<u8>)>> {
+    let words = query.split('&').filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            let name = String::from_utf8_lossy(&unescape(name, true)?).into_owned();
+            Some((name, unescape(value, true)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(method: Method, path: &str, query: &str) -> Result<Call, &'static str> {
+        Call::find(&method, path, query).map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn requests_find_their_endpoint() {
+        assert_eq!(find(Method::GET, "/api/jobs", "").unwrap().endpoint, Endpoint::Jobs);
+        assert_eq!(find(Method::HEAD, "/api/jobs", "").unwrap().endpoint, Endpoint::Jobs);
+        let call = find(Method::GET, "/api/functions/a%2fb%ff", "").unwrap();
+        assert_eq!((call.endpoint, &call.param[..]), (Endpoint::Function, &b"a/b\xff"[..]));
+        assert_eq!(find(Method::GET, "/api/functions/", "").err(), Some("not_found"));
+        assert_eq!(find(Method::GET, "/api/functions/a/b", "").err(), Some("not_found"));
+        assert_eq!(find(Method::GET, "/api/functions/%", "").err(), Some("bad_request"));
+        assert_eq!(find(Method::PATCH, "/api/jobs", "").err(), Some("method_not_allowed"));
+        assert_eq!(find(Method::GET, "//api/jobs", "").err(), Some("not_found"));
+    }
+
+    #[test]
+    fn queries_are_read_strictly() {
+        let call = find(Method::GET, "/api/jobs", "limit=7&function=a+b%26&flag=true&&x").unwrap();
+        assert_eq!(call.number("limit", 5, 10).unwrap(), 7);
+        assert_eq!(call.number("from", 5, 10).unwrap(), 5);
+        assert!(call.number("limit", 5, 6).is_err());
+        assert!(call.number("function", 5, 6).is_err());
+        assert_eq!(call.bytes("function"), Some(&b"a b&"[..]));
+        assert!(call.flag("flag").unwrap());
+        assert!(call.flag("limit").is_err());
+        assert!(call.allow(&["limit", "function", "flag"]).is_err(), "x is not known");
+        assert!(call.allow(&["limit", "function", "flag", "x"]).is_ok());
+        assert_eq!(find(Method::GET, "/api/jobs", "a=%").err(), Some("bad_request"));
+    }
+}

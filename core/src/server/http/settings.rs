@@ -1,0 +1,48 @@
+//! Settings of the HTTP part.
+
+use std::time::Duration;
+
+use crate::net::Address;
+
+/// Where HTTP is spoken, and within which limits. Plain data.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where to listen; port 0 takes any free one. Who reaches a loopback address or a Unix socket may change things; on other addresses
+    /// that takes [`Http::token`].
+    pub listen: Vec<Address>,
+    /// Names by which the server is reached, beside `localhost`, the names in [`Http::listen`] and addresses in numbers. A request for
+    /// any other name is refused, because a web page could have made that name mean this server; `*` lets all names pass.
+    pub hosts: Vec<String>,
+    /// What a request that changes things, or asks for workloads and results, has to bring as `Authorization: Bearer`, or as the
+    /// password of `Basic`, on all addresses. Default none: then only loopback addresses and Unix sockets take such requests.
+    pub token: Option<String>,
+    /// Connections at once; further ones are answered by 503. Default 256.
+    pub max_connections: usize,
+    /// Bytes of a request's head. Default 16 KiB; 8 KiB at the least.
+    pub max_head: usize,
+    /// Bytes of a request's body. Default 16 MiB.
+    pub max_body: usize,
+    /// How long a request's head may take, and its body, and how long a peer may take nothing of an answer. Default 30 s.
+    pub patience: Duration,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            hosts: Vec::new(),
+            token: None,
+            max_connections: 256,
+            max_head: 16 << 10,
+            max_body: 16 << 20,
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Http {
+    /// HTTP on `address`, with default limits.
+    pub fn on(address: Address) -> Self {
+        Self { listen: vec![address], ..Self::default() }
+    }
+}
