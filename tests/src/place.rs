@@ -25,11 +25,19 @@ fn target() -> Result<PathBuf> {
     Ok(target.with_context(|| format!("{} is not inside a target folder", exe.display()))?.to_owned())
 }
 
+/// The variable that names another program than the release build: one that a package has installed.
+pub const PROGRAM: &str = "PROGRAM_UNDER_TEST";
+
 /// Our program: daemon, client, worker and admin tool in one.
 ///
 /// # Errors
 /// When it has not been built.
 pub fn lineshaft() -> Result<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "the one place where tests read the environment")]
+    if let Some(program) = std::env::var_os(PROGRAM) {
+        ensure!(Path::new(&program).exists(), "{PROGRAM}: {} is not there", program.display());
+        return Ok(program.into());
+    }
     let path = target()?.join("release/lineshaft");
     ensure!(path.exists(), "{} is missing: run `cargo build --release -p lineshaft-cli`", path.display());
     Ok(path)

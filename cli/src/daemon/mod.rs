@@ -4,6 +4,7 @@ pub(crate) mod detach;
 mod engine;
 mod http;
 pub(crate) mod log;
+mod manager;
 pub(crate) mod pid_file;
 pub(crate) mod privileges;
 pub(crate) mod settings;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use lineshaft::broker::Config;
 use lineshaft::error::ErrorKind;
 use lineshaft::net::Address;
-use lineshaft::server::{Http, Keepalive, Server};
+use lineshaft::server::{Http, Keepalive, Passed, Server};
 use lineshaft::store::{Store, StoreErrorKind};
 
 use crate::exit::{Exit, Failure, reason, say};
@@ -30,16 +31,21 @@ use crate::options::variables::strangers;
 use crate::{places, surroundings};
 use detach::Detached;
 use log::Log;
+use manager::Watchdog;
 use pid_file::PidFile;
 use settings::{Listen, Settings};
 use signals::{Signals, Wish};
 
 /// Runs the server until a signal ends it. As in gearmand the port comes last, so that nobody is let in before all the
 /// rest is in place; the pid file is written when the port is free, because whoever had it removes that file at its end.
-pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
+pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Failure> {
     let detached = Detached::enter()?;
-    if settings.daemon && detached.is_none() {
+    if settings.daemon && detached.is_none() && !manager::waits_for_us() {
         return detach::start_again();
+    }
+    let passed = manager::sockets()?;
+    if !passed.is_empty() {
+        settings.without_sockets();
     }
     let http = settings.http.with_token()?;
     privileges::allow_descriptors(settings.descriptors)?;
@@ -57,11 +63,12 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
     tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
     let (pid, level) = (std::process::id(), settings.level.name());
     tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");
-    let addresses = addresses(&settings)?;
+    // Sockets that have been passed take the place of those that the settings name.
+    let addresses = if passed.is_empty() { addresses(&settings)? } else { Vec::new() };
     // Until here a signal has its usual effect; the server's threads are started with all of them blocked.
     let signals = Signals::block()?;
     let pid_file = write_pid_file(&settings)?;
-    let server = start(&settings, addresses, http)?;
+    let server = start(&settings, addresses, passed, http)?;
     for address in server.addresses() {
         tracing::debug!("Listening on {address}");
         if settings.program == Program::Serve {
@@ -74,10 +81,14 @@ pub(crate) fn run(settings: Settings) -> Result<ExitCode, Failure> {
             say(format_args!("{}: HTTP on {address}", settings.name));
         }
     }
+    let listening = server.addresses().iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
     if let Some(detached) = detached {
         detached.ready().map_err(|error| Failure::system("cannot leave the terminal", &error))?;
     }
-    serve(server, &settings, &signals, &log);
+    let problem = |error| Failure::system("the thread of the watchdog", &error);
+    let watchdog = Watchdog::start(server.pulse()).map_err(problem)?;
+    manager::ready(&listening);
+    serve(server, &settings, &signals, &log, watchdog);
     drop(pid_file);
     tracing::debug!("Shutdown complete");
     Ok(ExitCode::SUCCESS)
@@ -97,7 +108,12 @@ fn write_pid_file(settings: &Settings) -> Result<Option<PidFile>, Failure> {
     }
 }
 
-fn start(settings: &Settings, addresses: Vec<Address>, http: Http) -> Result<Server, Failure> {
+fn start(
+    settings: &Settings,
+    addresses: Vec<Address>,
+    passed: Vec<Passed>,
+    http: Http,
+) -> Result<Server, Failure> {
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
     let broker = Config { hash_seed: [random.hash_one(0), random.hash_one(1)], ..settings.broker.clone() };
@@ -115,6 +131,9 @@ fn start(settings: &Settings, addresses: Vec<Address>, http: Http) -> Result<Ser
     }
     for address in addresses {
         builder = builder.listen(address);
+    }
+    for socket in passed {
+        builder = builder.listen_on(socket);
     }
     if let Some(store) = open_store(settings)? {
         builder = builder.store(store).store_when(settings.queue.when);
@@ -177,14 +196,20 @@ fn wait_until_free(addresses: &[SocketAddr], patience: Duration) {
 }
 
 /// Serves until a signal says that this is enough.
-fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
+fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log, watchdog: Option<Watchdog>) {
     let stopper = server.stopper();
     let mut server = Some(server);
     let mut draining = None;
     loop {
         match (signals.next(), server.take()) {
-            (Wish::Stop, Some(server)) => return server.stop(),
+            (Wish::Stop, Some(server)) => {
+                manager::stopping();
+                drop(watchdog);
+                return server.stop();
+            }
             (Wish::Stop, None) => {
+                manager::stopping();
+                drop(watchdog);
                 // Jobs are being waited for, by a thread that has the server, or they are done.
                 stopper.stop();
                 let ended = draining.take().map(JoinHandle::join);
@@ -194,16 +219,24 @@ fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log) {
                 settings.sockets().for_each(remove_socket);
                 return;
             }
-            (Wish::Drain, Some(server)) => draining = drain(server, settings.drain_deadline),
+            (Wish::Drain, Some(server)) => {
+                manager::draining();
+                draining = drain(server, settings.drain_deadline);
+            }
             (Wish::Drain, None) => {}
             // Nothing is to be opened anew: this is the terminal that goes away, and takes with it what runs in it.
             (Wish::Reopen, server)
-                if settings.program == Program::Serve && !settings.daemon && !log.is_file() =>
+                if settings.program == Program::Serve
+                    && !settings.daemon
+                    && !log.is_file()
+                    && !manager::waits_for_us() =>
             {
                 return drop(server);
             }
             (Wish::Reopen, kept) => {
+                manager::reloading();
                 log.reopen();
+                manager::reloaded();
                 server = kept;
             }
         }

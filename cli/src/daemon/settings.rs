@@ -128,6 +128,12 @@ impl Settings {
         })
     }
 
+    /// Forgets the Unix sockets: others have been passed, which take the place of all that is to be listened on.
+    pub(crate) fn without_sockets(&mut self) {
+        self.unix = None;
+        self.listen = Listen::Everywhere;
+    }
+
     /// The Unix sockets to listen on.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &Path> {
         let listen = match &self.listen {

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod doctor;
+mod manager;
 mod messages;
 mod own;
 mod queue;

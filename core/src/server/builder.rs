@@ -14,7 +14,7 @@ use super::clock::{self, Clock};
 #[cfg(feature = "http")]
 use super::http;
 use super::journal::{Journal, StoreWhen};
-use super::listener;
+use super::listener::{self, Passed};
 use super::log::Repeats;
 use super::persist::Persist;
 use super::state::{self, Shared, State};
@@ -63,6 +63,7 @@ pub struct Keepalive {
 /// A server that has not been started.
 pub struct Builder {
     listen: Vec<Address>,
+    passed: Vec<Passed>,
     threads: usize,
     broker: Config,
     limits: Limits,
@@ -86,6 +87,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            passed: Vec::new(),
             threads: 1,
             broker: Config::default(),
             limits: Limits::default(),
@@ -106,6 +108,14 @@ impl Builder {
     #[must_use]
     pub fn listen(mut self, address: Address) -> Self {
         self.listen.push(address);
+        self
+    }
+
+    /// Adds a socket that listens already: one that a service manager has made. A Unix socket's file stays when the server ends,
+    /// because it belongs to whoever made it.
+    #[must_use]
+    pub fn listen_on(mut self, socket: impl Into<Passed>) -> Self {
+        self.passed.push(socket.into());
         self
     }
 
@@ -222,7 +232,10 @@ impl Builder {
             refused: Repeats::default(),
             limits: self.server_limits,
         });
-        let bound = listener::bind_all(&self.listen, self.backlog)?;
+        let mut bound = listener::bind_all(&self.listen, self.backlog)?;
+        for passed in self.passed {
+            bound.push(passed.adopt().map_err(|error| io("a passed socket", error))?);
+        }
         #[cfg(feature = "http")]
         let bound_http = listener::bind_all(&self.http.listen, self.backlog)?;
         let (phase, _) = watch::channel(Phase::Serving);
@@ -250,6 +263,7 @@ impl Builder {
             phase,
             files: Vec::new(),
             http_files: Vec::new(),
+            handles: handles.clone(),
         };
         if let Some(store) = store {
             let persist = Persist::new(server.shared.clone(), store);

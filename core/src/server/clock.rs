@@ -36,6 +36,11 @@ impl Clock {
         Now { mono, wall: read(COARSE_REALTIME) }
     }
 
+    /// This moment, to measure from.
+    pub(super) fn moment(self) -> Instant {
+        Instant::now()
+    }
+
     /// The moment in `time` from now; `None` where it is too far away to come.
     pub(super) fn after(self, time: Duration) -> Option<Instant> {
         Instant::now().checked_add(time)

@@ -15,7 +15,45 @@ use crate::net::Address;
 #[derive(Debug)]
 pub(super) enum Bound {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, PathBuf, Option<SocketFile>),
+}
+
+/// A socket that listens already, made by somebody else.
+#[derive(Debug)]
+pub enum Passed {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Passed {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Passed {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+impl Passed {
+    pub(super) fn adopt(self) -> io::Result<Bound> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Bound::Tcp(listener)
+            }
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                // One in the abstract namespace, or without a name, has no path.
+                let path = listener.local_addr()?.as_pathname().map(Path::to_owned);
+                Bound::Unix(listener, path.unwrap_or_default(), None)
+            }
+        })
+    }
 }
 
 /// The file of a Unix socket that this server has made; removed when this is dropped.
@@ -41,7 +79,7 @@ impl Bound {
     pub(super) fn address(&self) -> io::Result<Address> {
         Ok(match self {
             Self::Tcp(listener) => listener.local_addr()?.into(),
-            Self::Unix(_, file) => Address::Unix(file.0.clone()),
+            Self::Unix(_, path, _) => Address::Unix(path.clone()),
         })
     }
 
@@ -50,8 +88,8 @@ impl Bound {
     pub(super) fn register(self) -> io::Result<(Listener, Option<SocketFile>)> {
         Ok(match self {
             Self::Tcp(listener) => (Listener::Tcp(tokio::net::TcpListener::from_std(listener)?), None),
-            Self::Unix(listener, file) => {
-                (Listener::Unix(tokio::net::UnixListener::from_std(listener)?), Some(file))
+            Self::Unix(listener, _, file) => {
+                (Listener::Unix(tokio::net::UnixListener::from_std(listener)?), file)
             }
         })
     }
@@ -78,7 +116,7 @@ pub(super) fn bind_all(addresses: &[Address], backlog: u32) -> Result<Vec<Bound>
             }
             Address::Unix(path) => {
                 let listener = bind_unix(path).map_err(failed)?;
-                bound.push(Bound::Unix(listener, SocketFile(path.clone())));
+                bound.push(Bound::Unix(listener, path.clone(), Some(SocketFile(path.clone()))));
             }
             Address::Local(_) => {
                 let text =

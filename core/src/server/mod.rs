@@ -21,6 +21,7 @@ mod listener;
 mod local;
 mod log;
 mod persist;
+mod pulse;
 mod report;
 mod state;
 mod stream;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::broker::{Input, Stats};
@@ -38,6 +40,8 @@ pub use builder::{Builder, Keepalive, ServerLimits};
 #[cfg(feature = "http")]
 pub use http::Http;
 pub use journal::StoreWhen;
+pub use listener::Passed;
+pub use pulse::{Beat, Pulse};
 pub use report::{Page, Report, Staff, View};
 
 use listener::SocketFile;
@@ -61,6 +65,8 @@ pub struct Server {
     files: Vec<SocketFile>,
     /// Those that HTTP is spoken on, to the very end.
     http_files: Vec<SocketFile>,
+    /// The runtimes of the I/O threads.
+    handles: Arc<[Handle]>,
 }
 
 /// What the tasks of a server are to do.
@@ -80,7 +86,8 @@ impl Server {
         Builder::default()
     }
 
-    /// Where it listens, ports that the system chose filled in, in the order of [`Builder::listen`]. A name with several
+    /// Where it listens, ports that the system chose filled in, in the order of [`Builder::listen`], then of
+    /// [`Builder::listen_on`]. A name with several
     /// addresses stands here once for each. Empty where it has no sockets.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
@@ -141,6 +148,11 @@ impl Server {
     /// Something that ends the waiting of [`Server::shutdown`] and [`Server::finish`], from another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.shared.clone())
+    }
+
+    /// Something that tells whether the server lives, from another thread.
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(&self.shared, &self.handles)
     }
 
     /// Stops at once: what has been answered is sent, the rest is closed. When it returns no thread, task or descriptor of the
