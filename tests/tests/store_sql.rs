@@ -396,7 +396,8 @@ fn until(what: &str, mut so: impl FnMut() -> Result<bool>) -> Result<()> {
     answer.with_context(|| format!("it does not come to be that {what}"))?
 }
 
-/// Submits one job after the other: the uniques of those that were acknowledged.
+/// Submits one job after the other: the uniques of those that were acknowledged. On a machine with much to do a database may take
+/// longer to start than the server lets anybody wait: then it is asked again.
 fn submit_until(
     address: SocketAddr,
     client: usize,
@@ -410,8 +411,21 @@ fn submit_until(
             break;
         }
         let unique = format!("{client}-{number}");
-        peer.request(kind::SUBMIT_JOB_BG, &[b"background", unique.as_bytes(), b"workload"])?;
-        peer.expect(kind::JOB_CREATED).with_context(|| format!("job {unique}"))?;
+        loop {
+            peer.request(kind::SUBMIT_JOB_BG, &[b"background", unique.as_bytes(), b"workload"])?;
+            let answer = peer.packet().with_context(|| format!("job {unique}"))?;
+            if answer.kind == kind::JOB_CREATED {
+                break;
+            }
+            let text = String::from_utf8_lossy(&answer.body);
+            ensure!(
+                answer.kind == kind::ERROR && text.starts_with("QUEUE_ERROR\0"),
+                "job {unique}: {answer:?}"
+            );
+            if over.load(Relaxed) {
+                return Ok(done);
+            }
+        }
         done.push(unique);
         acknowledged.fetch_add(1, Relaxed);
     }

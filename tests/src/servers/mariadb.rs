@@ -105,11 +105,17 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("socket")
 }
 
+/// One that starts removes the temporary tables of others that have the same folder for them.
+fn tmpdir(folder: &Path) -> String {
+    format!("--tmpdir={}", folder.display())
+}
+
 fn prepare(folder: &Path) -> Result<()> {
     let mut install = as_user("mysql", Path::new("/usr/bin/mariadb-install-db"), folder)?;
     install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     // There is one user, without a password, whom only the socket lets in.
     install.arg("--skip-name-resolve").arg(format!("--datadir={}", folder.join("data").display()));
+    install.arg(tmpdir(folder));
     must(&mut install, "").map(drop)
 }
 
@@ -117,6 +123,7 @@ fn command(port: u16, folder: &Path) -> Result<Command> {
     let mut command = as_user("mysql", Path::new("/usr/sbin/mariadbd"), folder)?;
     command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve"]);
     command.args([format!("--port={port}"), format!("--datadir={}", folder.join("data").display())]);
+    command.arg(tmpdir(folder));
     command.args([
         format!("--socket={}", socket(folder).display()),
         format!("--pid-file={}", folder.join("pid").display()),
