@@ -16,12 +16,15 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 20] = [
+const PACKAGES: [Package; 23] = [
     Package { name: "libgearman-dev", probe: Probe::File("/usr/include/libgearman/gearman.h") },
     Package { name: "php-cli", probe: Probe::File("/usr/bin/php") },
     Package { name: "php-gearman", probe: Probe::Run(&["php", "-r", "new GearmanClient();"]) },
     Package { name: "cmake", probe: Probe::File("/usr/bin/cmake") },
     Package { name: "man-db", probe: Probe::File("/usr/bin/man") },
+    Package { name: "mandoc", probe: Probe::File("/usr/bin/mandoc") },
+    Package { name: "zsh", probe: Probe::File("/usr/bin/zsh") },
+    Package { name: "fish", probe: Probe::File("/usr/bin/fish") },
     Package { name: "pkgconf", probe: Probe::File("/usr/bin/pkg-config") },
     Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
     Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },

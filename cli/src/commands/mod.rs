@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod doctor;
+mod documents;
 mod lists;
 mod queue;
 mod serve;
@@ -48,6 +49,11 @@ enum Command {
     Queue(queue::Queue),
     /// Print every setting of the job server with its value and where that comes from.
     Config(config::Config),
+    /// Print what a shell needs to complete this program's words and options.
+    Completions(documents::Completions),
+    /// Write the manual pages of every program and subcommand into a folder.
+    #[command(hide = true)]
+    ManPages(documents::ManPages),
 }
 
 const SERVERS: &str = "Servers: host, host:port, [ipv6]:port or unix:/path; may be repeated, or a list with commas \
@@ -122,6 +128,8 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Queue(queue) => queue.run(),
         Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::ManPages(pages) => pages.run(),
     };
     match done {
         Ok(exit) => exit,

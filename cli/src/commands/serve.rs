@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::daemon;
 use crate::exit::Failure;
-use crate::options::choices::{Choices, Program, variable};
+use crate::options::choices::{Choices, Program};
 use crate::options::parse::check;
-use crate::options::{Flag, Given, Source, Standing, Takes, gearmand};
+use crate::options::{Flag, Given, Source, Takes, arguments, gearmand};
 use crate::surroundings;
 
 /// What the command line of `lineshaft serve` or `lineshaft config` says.
@@ -37,35 +37,11 @@ fn flags() -> impl Iterator<Item = &'static Flag> {
 
 impl Args for Serve {
     fn augment_args(command: Command) -> Command {
-        command.args(flags().map(argument))
+        command.args(flags().map(arguments::of_serve))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
-    }
-}
-
-fn argument(flag: &'static Flag) -> Arg {
-    let mut help = flag.help.to_owned();
-    if let Some(default) = flag.serve_default.unwrap_or(flag.default) {
-        help.push_str(&format!(" [default: {default}]"));
-    }
-    let argument = Arg::new(flag.long)
-        .long(flag.long)
-        .long_help(format!("{help} [env: {}]", variable(flag)))
-        .help(help)
-        .help_heading(flag.group)
-        .hide(flag.standing != Standing::Works);
-    let argument = match flag.short {
-        Some(letter) => argument.short(letter),
-        None => argument,
-    };
-    match flag.takes {
-        Takes::Nothing => argument.action(ArgAction::SetTrue),
-        Takes::Text(name) | Takes::Number { name, .. } => argument
-            .value_name(name)
-            .allow_hyphen_values(matches!(flag.takes, Takes::Number { .. }))
-            .value_parser(clap::value_parser!(std::ffi::OsString)),
     }
 }
 

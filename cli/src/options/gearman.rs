@@ -49,6 +49,12 @@ impl Line {
     }
 }
 
+/// All options, each letter once.
+pub(crate) fn by_letter() -> Vec<&'static Flag> {
+    let first = |at: usize, flag: &Flag| GEARMAN[..at].iter().all(|earlier| earlier.short != flag.short);
+    GEARMAN.iter().enumerate().filter(|(at, flag)| first(*at, flag)).map(|(_, flag)| flag).collect()
+}
+
 /// Reads `words` as getopt does: options may stand behind other words, until `--`.
 pub(crate) fn parse(words: &[OsString]) -> Result<Line, Refusal> {
     let mut line = Line::default();

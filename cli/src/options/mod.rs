@@ -1,6 +1,7 @@
 //! The options of every program as data, and what reads them: one table per program gives its parser, its help text, the
 //! names of its environment variables and the arguments of `lineshaft serve`.
 
+pub(crate) mod arguments;
 pub(crate) mod choices;
 pub(crate) mod config_file;
 pub(crate) mod gearadmin;

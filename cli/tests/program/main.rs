@@ -2,6 +2,7 @@
 
 mod daemon;
 mod doctor;
+mod documents;
 mod manager;
 mod messages;
 mod own;
