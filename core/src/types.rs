@@ -1,10 +1,12 @@
 //! The words that every room uses.
 
 mod data;
+mod log;
 
 use std::fmt;
 
 pub use data::Data;
+pub use log::{LogLevel, LogLevels, LogTarget, UnknownName};
 
 /// A connection to the broker, of whatever transport. Numbers are never used twice by one broker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 
 use crate::daemon;
 use crate::exit::{Exit, Failure};
-use crate::options::choices::{Choices, Program};
+use crate::options::choices::{Program, Sources};
 use crate::options::parse::{Rules, parse};
 use crate::options::{gearmand, help};
-use crate::surroundings;
 
 /// Runs gearmand until it is told to stop.
 pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
@@ -39,7 +38,10 @@ fn run(words: &[OsString]) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let only_check = asked("check-args");
-    let choices = Choices::resolve(Program::Gearmand, given, &surroundings::variable)?;
-    let settings = daemon::settings::Settings::read(&choices)?;
-    if only_check { Ok(Exit::Done.classic()) } else { daemon::run(settings) }
+    let sources = Sources { program: Program::Gearmand, given };
+    if only_check {
+        daemon::settings::Settings::read(&sources.resolve()?)?;
+        return Ok(Exit::Done.classic());
+    }
+    daemon::run(sources)
 }

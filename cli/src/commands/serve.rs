@@ -6,10 +6,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::daemon;
 use crate::exit::Failure;
-use crate::options::choices::{Choices, Program};
+use crate::options::choices::{Choices, Program, Sources};
 use crate::options::parse::check;
 use crate::options::{Flag, Given, Source, Takes, arguments, gearmand};
-use crate::surroundings;
 
 /// What the command line of `lineshaft serve` or `lineshaft config` says.
 #[derive(Clone, Debug)]
@@ -19,12 +18,12 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        daemon::run(daemon::settings::Settings::read(&self.choices(Program::Serve)?)?)
+        daemon::run(Sources { program: Program::Serve, given: self.given })
     }
 
     /// All settings of the server, as it would be started by that name.
     pub(super) fn choices(self, program: Program) -> Result<Choices, Failure> {
-        Ok(Choices::resolve(program, self.given, &surroundings::variable)?)
+        Ok(Sources { program, given: self.given }.resolve()?)
     }
 }
 

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use lineshaft::broker::{Compat, Config};
 use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
+use lineshaft::types::LogLevels;
 
-use super::log::Level;
 use crate::options::choices::Choices;
 use crate::options::{Refusal, refuse};
 
@@ -47,7 +47,7 @@ fn size(choices: &Choices, name: &str, default: usize) -> usize {
 }
 
 /// How jobs are kept and handed out.
-pub(super) fn broker(choices: &Choices, level: Level) -> Result<Config, Refusal> {
+pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Refusal> {
     let default = Config::default();
     let small = |name| choices.number(name).and_then(|number| u32::try_from(number).ok());
     let compat = match choices.text("compat")? {
@@ -76,7 +76,7 @@ pub(super) fn broker(choices: &Choices, level: Level) -> Result<Config, Refusal>
         max_schedules: size(choices, "max-schedules", default.max_schedules),
         time_zone: time_zone(choices)?,
         pid: std::process::id(),
-        verbose: level.name().to_owned(),
+        log_levels: levels,
         ..default
     })
 }
@@ -102,6 +102,8 @@ fn node_name() -> String {
 mod tests {
     use std::ffi::OsString;
 
+    use lineshaft::types::LogLevel;
+
     use super::*;
     use crate::options::choices::Program;
     use crate::options::gearmand;
@@ -114,7 +116,7 @@ mod tests {
     }
 
     fn config(words: &[&str]) -> Config {
-        broker(&choices(words), Level::Error).unwrap()
+        broker(&choices(words), LogLevels::new(LogLevel::Error)).unwrap()
     }
 
     #[test]
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(config(&["-j", "-1"]).job_retries, None);
         assert_eq!(config(&["--job-handle-prefix", "X"]).handle_prefix, "X");
         assert!(config(&["-R"]).round_robin);
-        assert_eq!(config(&[]).verbose, "ERROR");
+        assert_eq!(config(&[]).log_levels.general(), LogLevel::Error);
         assert_eq!(config(&["-w", "0"]).worker_wakeup, Some(0));
         assert_eq!(config(&[]).worker_wakeup, None);
         assert_eq!(config(&["--compat=1.1"]).compat, Compat::V1_1);
@@ -180,7 +182,7 @@ mod tests {
             (["--compat", "3"], "--compat is 1.1 or 2.0, not '3'"),
             (["--time-zone", "Nowhere"], "--time-zone Nowhere: "),
         ] {
-            let refusal = broker(&choices(&words), Level::Error).unwrap_err();
+            let refusal = broker(&choices(&words), LogLevels::new(LogLevel::Error)).unwrap_err();
             assert!(refusal.0.starts_with(why), "{refusal}");
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod log;
 mod manager;
 pub(crate) mod pid_file;
 pub(crate) mod privileges;
+mod reload;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod store;
@@ -26,49 +27,53 @@ use lineshaft::server::{Http, Keepalive, Passed, Server};
 use lineshaft::store::{Store, StoreErrorKind};
 
 use crate::exit::{Exit, Failure, reason, say};
-use crate::options::choices::Program;
+use crate::options::choices::{Program, Sources};
 use crate::options::variables::strangers;
 use crate::{places, surroundings};
 use detach::Detached;
-use log::Log;
+use log::{Levels, Log};
 use manager::Watchdog;
 use pid_file::PidFile;
+use reload::Running;
 use settings::{Listen, Settings};
 use signals::{Signals, Wish};
 
 /// Runs the server until a signal ends it. As in gearmand the port comes last, so that nobody is let in before all the
 /// rest is in place; the pid file is written when the port is free, because whoever had it removes that file at its end.
-pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Failure> {
+pub(crate) fn run(sources: Sources) -> Result<ExitCode, Failure> {
+    let mut running = Running::new(sources)?;
     let detached = Detached::enter()?;
-    if settings.daemon && detached.is_none() && !manager::waits_for_us() {
+    if running.settings.daemon && detached.is_none() && !manager::waits_for_us() {
         return detach::start_again();
     }
+    let has_terminal = privileges::has_terminal();
     let passed = manager::sockets()?;
     if !passed.is_empty() {
-        settings.without_sockets();
+        running.settings.without_sockets();
     }
+    let settings = &running.settings;
     let http = settings.http.with_token()?;
     privileges::allow_descriptors(settings.descriptors)?;
     if let Some(user) = &settings.user {
         privileges::become_user(user)?;
     }
-    let (log, problem) = Log::open(&settings.log_file);
-    if let Some(problem) = problem {
+    let (log, problems) = Log::open(&settings.log, settings.name);
+    for problem in problems {
         say(format_args!("{}: {problem}", settings.name));
     }
-    log.install(settings.level, settings.log_format);
     for stranger in strangers(surroundings::variables()) {
         tracing::warn!("{stranger}");
     }
     tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
-    let (pid, level) = (std::process::id(), settings.level.name());
+    let (pid, level) = (std::process::id(), settings.log.levels.general());
     tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");
     // Sockets that have been passed take the place of those that the settings name.
-    let addresses = if passed.is_empty() { addresses(&settings)? } else { Vec::new() };
+    let addresses = if passed.is_empty() { addresses(settings)? } else { Vec::new() };
     // Until here a signal has its usual effect; the server's threads are started with all of them blocked.
     let signals = Signals::block()?;
-    let pid_file = write_pid_file(&settings)?;
-    let server = start(&settings, addresses, passed, http)?;
+    let pid_file = write_pid_file(settings)?;
+    let levels = log.levels();
+    let server = start(settings, addresses, passed, http, levels)?;
     for address in server.addresses() {
         tracing::debug!("Listening on {address}");
         if settings.program == Program::Serve {
@@ -88,7 +93,7 @@ pub(crate) fn run(mut settings: Settings) -> Result<ExitCode, Failure> {
     let problem = |error| Failure::system("the thread of the watchdog", &error);
     let watchdog = Watchdog::start(server.pulse()).map_err(problem)?;
     manager::ready(&listening);
-    serve(server, &settings, &signals, &log, watchdog);
+    serve(server, &mut running, &signals, &log, watchdog, has_terminal);
     drop(pid_file);
     tracing::debug!("Shutdown complete");
     Ok(ExitCode::SUCCESS)
@@ -113,6 +118,7 @@ fn start(
     addresses: Vec<Address>,
     passed: Vec<Passed>,
     http: Http,
+    levels: Levels,
 ) -> Result<Server, Failure> {
     // Nobody outside can know them, so nobody can choose names that meet in the tables.
     let random = RandomState::new();
@@ -123,7 +129,8 @@ fn start(
         .broker(broker)
         .limits(settings.limits)
         .server_limits(settings.server_limits)
-        .http(http);
+        .http(http)
+        .on_log_levels(move |new| levels.set(&new));
     if let Some(keepalive) = settings.keepalive {
         let seconds = |value: Option<u32>| value.map(|value| Duration::from_secs(value.into()));
         let (idle, interval) = (seconds(keepalive.idle), seconds(keepalive.interval));
@@ -196,7 +203,14 @@ fn wait_until_free(addresses: &[SocketAddr], patience: Duration) {
 }
 
 /// Serves until a signal says that this is enough.
-fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log, watchdog: Option<Watchdog>) {
+fn serve(
+    server: Server,
+    running: &mut Running,
+    signals: &Signals,
+    log: &Log,
+    watchdog: Option<Watchdog>,
+    has_terminal: bool,
+) {
     let stopper = server.stopper();
     let mut server = Some(server);
     let mut draining = None;
@@ -216,29 +230,25 @@ fn serve(server: Server, settings: &Settings, signals: &Signals, log: &Log, watc
                 if ended.is_some_and(|ended| ended.is_err()) {
                     tracing::error!("the thread that ended the server has panicked");
                 }
-                settings.sockets().for_each(remove_socket);
+                running.settings.sockets().for_each(remove_socket);
                 return;
             }
             (Wish::Drain, Some(server)) => {
                 manager::draining();
-                draining = drain(server, settings.drain_deadline);
+                draining = drain(server, running.settings.drain_deadline);
             }
             (Wish::Drain, None) => {}
-            // Nothing is to be opened anew: this is the terminal that goes away, and takes with it what runs in it.
-            (Wish::Reopen, server)
-                if settings.program == Program::Serve
-                    && !settings.daemon
-                    && !log.is_file()
-                    && !manager::waits_for_us() =>
-            {
+            // The terminal has gone away, and takes with it what runs in it.
+            (Wish::Reload, server) if has_terminal && !privileges::has_terminal() && !log.is_file() => {
                 return drop(server);
             }
-            (Wish::Reopen, kept) => {
+            (Wish::Reload, Some(kept)) => {
                 manager::reloading();
-                log.reopen();
+                running.reload(&kept, log);
                 manager::reloaded();
-                server = kept;
+                server = Some(kept);
             }
+            (Wish::Reload, None) => log.reopen(&running.settings.log.file),
         }
     }
 }

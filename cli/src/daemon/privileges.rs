@@ -1,4 +1,6 @@
-//! The user to run as, and how many descriptors there may be.
+//! The user to run as, how many descriptors there may be, and whether there is a terminal.
+
+use std::fs::File;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{User, geteuid, setgid, setgroups, setuid};
@@ -16,6 +18,11 @@ pub(crate) fn become_user(name: &str) -> Result<(), Failure> {
     }
     let done = setgroups(&[]).and_then(|()| setgid(user.gid)).and_then(|()| setuid(user.uid));
     done.map_err(|error| Failure::system(format!("cannot become user {name}"), &error.into()))
+}
+
+/// Whether there is a terminal that the process belongs to.
+pub(crate) fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Lets the process have `wanted` descriptors open; `None` takes all that the system allows.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use lineshaft::broker::Config;
 use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
+use lineshaft::types::LogLevel;
 
 use super::engine;
 use super::http::HttpSettings;
-use super::log::{Format, Level};
+use super::log::{Format, LogSettings, levels};
 use super::store::Queue;
 use crate::options::choices::{Choices, Program};
 use crate::options::{Refusal, Source, gearmand, refuse};
@@ -64,9 +65,7 @@ pub(crate) struct Settings {
     pub(crate) pid_file: Option<PathBuf>,
     /// Somebody has named the pid file: not being able to write it is an error.
     pub(crate) pid_file_is_named: bool,
-    pub(crate) log_file: PathBuf,
-    pub(crate) log_format: Format,
-    pub(crate) level: Level,
+    pub(crate) log: LogSettings,
     /// How long a port that is in use is tried again.
     pub(crate) bind_patience: Duration,
 }
@@ -76,7 +75,7 @@ impl Settings {
     pub(crate) fn read(choices: &Choices) -> Result<Self, Refusal> {
         let count = |name| choices.number(name).and_then(|number| usize::try_from(number).ok());
         let bytes = |name| choices.number(name).and_then(|number| u64::try_from(number).ok());
-        let level = level(choices)?;
+        let log = log(choices)?;
         if choices.number("hashtable-buckets") == Some(0) {
             return refuse("hashtable-buckets has to be greater than 0");
         }
@@ -107,7 +106,7 @@ impl Settings {
                 None => whole_machine.div_ceil(2).min(DEFAULT_THREADS),
             },
             keepalive: choices.is_set("keepalive").then(|| keepalive(choices)),
-            broker: engine::broker(choices, level)?,
+            broker: engine::broker(choices, log.levels)?,
             queue: Queue::read(choices, &surroundings::variable)?,
             limits: engine::limits(choices),
             server_limits: engine::server_limits(choices),
@@ -118,9 +117,7 @@ impl Settings {
             descriptors: bytes("file-descriptors"),
             pid_file: choices.path("pid-file"),
             pid_file_is_named: pid_file.is_some_and(|given| given.source != Source::Default),
-            log_file: choices.path("log-file").unwrap_or_else(|| "stderr".into()),
-            log_format: log_format(choices)?,
-            level,
+            log,
             bind_patience: match program {
                 Program::Gearmand => GEARMAND_BIND_PATIENCE,
                 Program::Serve => Duration::ZERO,
@@ -144,16 +141,29 @@ impl Settings {
     }
 }
 
-fn level(choices: &Choices) -> Result<Level, Refusal> {
+fn log(choices: &Choices) -> Result<LogSettings, Refusal> {
     let name = choices.text("verbose")?.unwrap_or_default();
-    Level::from_name(name).ok_or_else(|| Refusal("Invalid value for --verbose supplied".into()))
+    let Some(general) = LogLevel::from_name(name) else {
+        return refuse("Invalid value for --verbose supplied");
+    };
+    let socket = |switch, path| if choices.is_set(switch) { choices.path(path) } else { None };
+    Ok(LogSettings {
+        file: choices.path("log-file").unwrap_or_else(|| "stderr".into()),
+        format: log_format(choices)?,
+        levels: levels::read(general, choices.text("log-levels")?.unwrap_or_default())?,
+        syslog: socket("syslog", "syslog-socket"),
+        journal: socket("journald", "journald-socket"),
+    })
 }
 
 fn log_format(choices: &Choices) -> Result<Format, Refusal> {
     match choices.text("log-format")? {
         Some("gearmand") => Ok(Format::Gearmand),
         Some("plain") => Ok(Format::Plain),
-        other => refuse(format!("--log-format is gearmand or plain, not '{}'", other.unwrap_or_default())),
+        Some("json") => Ok(Format::Json),
+        other => {
+            refuse(format!("--log-format is gearmand, plain or json, not '{}'", other.unwrap_or_default()))
+        }
     }
 }
 
@@ -207,14 +217,14 @@ mod tests {
     fn gearmand_is_open_to_all_and_serve_to_this_machine() {
         let settings = gearmand(&[]);
         assert_eq!((settings.listen, &*settings.port), (Listen::Everywhere, "4730"));
-        assert_eq!(settings.log_file, PathBuf::from("/var/log/gearmand.log"));
-        assert_eq!(settings.level, Level::Error);
+        assert_eq!(settings.log.file, PathBuf::from("/var/log/gearmand.log"));
+        assert_eq!(settings.log.levels.general(), LogLevel::Error);
         assert_eq!(settings.pid_file, Some("/var/gearmand.pid".into()));
         assert!(!settings.pid_file_is_named);
         let settings = read(Program::Serve, &[]).unwrap();
         assert_eq!(settings.listen, Listen::Host("127.0.0.1".into()));
-        assert_eq!((settings.log_file, settings.pid_file), ("stderr".into(), None));
-        assert_eq!(settings.level, Level::Warning);
+        assert_eq!((settings.log.file, settings.pid_file), ("stderr".into(), None));
+        assert_eq!(settings.log.levels.general(), LogLevel::Warning);
     }
 
     #[test]
@@ -222,7 +232,7 @@ mod tests {
         assert_eq!(gearmand(&["-b", "7"]).backlog, 7);
         assert!(gearmand(&["-d"]).daemon);
         assert_eq!(gearmand(&["-f", "99"]).descriptors, Some(99));
-        assert_eq!(gearmand(&["-l", "none"]).log_file, PathBuf::from("none"));
+        assert_eq!(gearmand(&["-l", "none"]).log.file, PathBuf::from("none"));
         assert_eq!(gearmand(&["-L", "::1"]).listen, Listen::Host("::1".into()));
         assert_eq!(gearmand(&["-L", "unix:/x"]).listen, Listen::Unix("/x".into()));
         assert_eq!(gearmand(&["--unix", "/x"]).unix, Some("/x".into()));
@@ -234,7 +244,12 @@ mod tests {
         assert_eq!(gearmand(&["-u", "me"]).user.as_deref(), Some("me"));
         assert_eq!(gearmand(&["--drain-deadline=9"]).drain_deadline, Some(Duration::from_secs(9)));
         assert_eq!(gearmand(&[]).drain_deadline, None);
-        assert_eq!(gearmand(&["--log-format=plain"]).log_format, Format::Plain);
+        assert_eq!(gearmand(&["--log-format=json"]).log.format, Format::Json);
+        assert_eq!(gearmand(&["--syslog-socket=/x"]).log.syslog, None);
+        assert_eq!(gearmand(&["--syslog"]).log.syslog, Some("/dev/log".into()));
+        assert_eq!(gearmand(&["--journald"]).log.journal, Some("/run/systemd/journal/socket".into()));
+        let levels = gearmand(&["--log-levels=net=debug"]).log.levels;
+        assert_eq!((levels.general(), levels.most()), (LogLevel::Error, LogLevel::Debug));
         assert_eq!(gearmand(&["--keepalive-idle", "5"]).keepalive, None);
         let keepalive = Keepalive { idle: Some(5), interval: None, count: Some(2) };
         let words = ["--keepalive", "--keepalive-idle", "5", "--keepalive-count", "2"];
@@ -249,7 +264,7 @@ mod tests {
             (["-q", "foo"], "Error while initializing the queue : foo"),
             (["-r", "foo"], "Unknown protocol module : foo"),
             (["-r", "http"], "--protocol http cannot be used: this build has"),
-            (["--log-format", "x"], "--log-format is gearmand or plain, not 'x'"),
+            (["--log-format", "x"], "--log-format is gearmand, plain or json, not 'x'"),
             (["-L", "unix:"], "--listen unix: needs a path"),
         ] {
             let refusal = read(Program::Gearmand, &words).unwrap_err();

@@ -12,8 +12,8 @@ pub(crate) enum Wish {
     Stop,
     /// USR1: take no more connections, end when no jobs are left.
     Drain,
-    /// HUP: open the log file anew.
-    Reopen,
+    /// HUP: read the settings again, and open the log file anew.
+    Reload,
 }
 
 /// The blocked signals.
@@ -35,7 +35,7 @@ impl Signals {
             match self.0.wait() {
                 Ok(Signal::SIGTERM | Signal::SIGINT) => return Wish::Stop,
                 Ok(Signal::SIGUSR1) => return Wish::Drain,
-                Ok(Signal::SIGHUP) => return Wish::Reopen,
+                Ok(Signal::SIGHUP) => return Wish::Reload,
                 // Interrupted by something else, such as being stopped and continued.
                 Ok(_) | Err(_) => {}
             }

@@ -7,6 +7,7 @@ use super::parse::check;
 use super::toml_file::Table;
 use super::variables::is_link;
 use super::{Flag, Given, Refusal, Source, Standing, Takes, config_file, gearmand, refuse};
+use crate::surroundings;
 
 /// As whom the server has been started: decides the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,21 @@ pub(crate) enum Program {
     Gearmand,
     /// As `lineshaft serve`.
     Serve,
+}
+
+/// What was said when the program was started, to be put together again when a file has changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub(crate) program: Program,
+    /// What the command line says.
+    pub(crate) given: Vec<Given>,
+}
+
+impl Sources {
+    /// What holds now.
+    pub(crate) fn resolve(&self) -> Result<Choices, Refusal> {
+        Choices::resolve(self.program, self.given.clone(), &surroundings::variable)
+    }
 }
 
 /// The value of every option that has one.
@@ -160,6 +176,24 @@ impl Choices {
         self.program
     }
 
+    /// The options that have another value in `new`, with that.
+    pub(crate) fn changed(&self, new: &Self) -> Vec<(&'static Flag, String)> {
+        let said = |choices: &Self, flag: &Flag| match flag.takes {
+            Takes::Nothing => if choices.is_set(flag.long) { "yes" } else { "no" }.to_owned(),
+            _ => choices.value(flag.long).map_or("nothing".to_owned(), |value| value.display().to_string()),
+        };
+        let new = self.all().map(|(flag, _)| (flag, said(self, flag), said(new, flag)));
+        new.filter(|(_, old, new)| old != new).map(|(flag, _, new)| (flag, new)).collect()
+    }
+
+    /// Takes over what SIGHUP applies; all else stays as it is.
+    pub(crate) fn take_live(&mut self, new: Self) {
+        let is_live = |given: &Given| gearmand::find(given.name).live;
+        self.given.retain(|given| !is_live(given));
+        self.given.extend(new.given.into_iter().filter(is_live));
+        (self.file, self.tables) = (new.file, new.tables);
+    }
+
     /// Every option that can be used, in the order of the table, with what holds for it.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static Flag, Option<&Given>)> {
         gearmand::on_command_line()
@@ -271,7 +305,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_there_are_refused_wherever_they_are_asked_for() {
-        for words in [&["--ssl"][..], &["--http-port", "80"], &["--syslog"]] {
+        for words in [&["--ssl"][..], &["--http-port", "80"]] {
             let why = resolve(Program::Gearmand, words, &[]).unwrap_err();
             assert!(why.starts_with(&format!("{} (flag) cannot be used: this build ", words[0])), "{why}");
         }

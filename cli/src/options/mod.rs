@@ -35,6 +35,8 @@ pub(crate) struct Flag {
     pub(crate) group: &'static str,
     /// Whether it can be used.
     pub(crate) standing: Standing,
+    /// SIGHUP applies it to a server that runs.
+    pub(crate) live: bool,
 }
 
 /// What an option takes.
@@ -71,6 +73,7 @@ pub(crate) const fn flag(long: &'static str, short: char, help: &'static str) ->
         help,
         group: "General options",
         standing: Standing::Works,
+        live: false,
     }
 }
 
@@ -114,6 +117,11 @@ impl Flag {
 
     const fn missing(mut self, sentence: &'static str) -> Self {
         self.standing = Standing::Missing(sentence);
+        self
+    }
+
+    const fn live(mut self) -> Self {
+        self.live = true;
         self
     }
 

@@ -7,6 +7,7 @@ mod manager;
 mod messages;
 mod own;
 mod queue;
+mod reload;
 mod stores;
 mod tools;
 mod top;

@@ -9,7 +9,7 @@ use lineshaft_tests::clock::{PATIENCE, poll};
 use lineshaft_tests::port::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Daemon, Place};
+use super::{Daemon, Place, Process};
 
 #[test]
 fn config_names_every_source() {
@@ -105,17 +105,38 @@ fn every_way_to_fail_has_its_code() {
 }
 
 #[test]
-fn serve_says_where_it_listens_and_ends_with_its_terminal() {
+fn serve_says_where_it_listens() {
     let place = Place::new();
-    let mut child =
-        place.command("lineshaft").args(["serve", "-p", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place
+        .command("lineshaft")
+        .args(["serve", "-p", "0", "--store", "memory"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
     let port = line.trim_end().strip_prefix("lineshaft: listening on 127.0.0.1:").expect(&line);
     assert!(TcpStream::connect(("127.0.0.1", port.parse().unwrap())).is_ok());
-    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let ended = poll(PATIENCE, || child.try_wait().unwrap()).expect("the server's end");
     assert!(ended.success());
+}
+
+/// `script` gives it a terminal, which goes when `script` is killed.
+#[test]
+fn serve_ends_with_its_terminal() {
+    let place = Place::new();
+    let serve = "./lineshaft serve -p 0 -P pid --store memory";
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", serve, "/dev/null"]).current_dir(place.folder.path());
+    let mut script =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("script, of Debian's bsdutils");
+    let server = Process::of(&place);
+    // Sent by hand it means the settings, with a terminal as without.
+    server.signal(Signal::HUP);
+    script.kill().unwrap();
+    script.wait().unwrap();
+    server.wait_end();
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The admin text protocol. Lists, `version`, `verbose` and `getpid` end lines with LF; `OK` and `ERR` lines with CR LF.
 
-use super::{Broker, Explanation, Outbox};
+use std::str::FromStr;
+
+use super::{Broker, Event, Explanation, Outbox};
 use crate::protocol::{Response, decimal, leading_number};
-use crate::types::ConnId;
+use crate::types::{ConnId, UnknownName};
 
 const OK: &[u8] = b"OK\r\n";
 
@@ -25,7 +27,8 @@ impl Broker {
         let second = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
         match (&command[..], &second[..], words.len()) {
             (b"version", _, _) => line(to, &[b"OK ", self.config.version.as_bytes()]),
-            (b"verbose", _, _) => line(to, &[b"OK ", self.config.verbose.as_bytes()]),
+            (b"verbose", _, 1) => line(to, &[b"OK ", self.config.log_levels.general().name().as_bytes()]),
+            (b"verbose", _, _) => self.verbose(&words[1..], to, out),
             (b"getpid", _, _) => line(to, &[b"OK ", self.config.pid.to_string().as_bytes()]),
             (b"status", _, _) => self.status(to),
             (b"prioritystatus", _, _) => self.priority_status(to),
@@ -177,6 +180,31 @@ impl Broker {
         } else {
             to.extend_from_slice(b"ERR UNKNOWN_JOB\r\n");
         }
+    }
+
+    /// `verbose LEVEL` or `verbose LEVEL TARGET`, which gearmand answers as if nothing stood behind the first word.
+    fn verbose(&mut self, words: &[&[u8]], to: &mut Vec<u8>, out: &mut dyn Outbox) {
+        fn named<T: FromStr<Err = UnknownName>>(word: &[u8]) -> Result<T, String> {
+            let word = str::from_utf8(word).unwrap_or_default();
+            word.parse().map_err(|names| format!("{} is not {names}", word.escape_debug()))
+        }
+        let (level, target) = match words {
+            [level] => (named(level), Ok(None)),
+            [level, target] => (named(level), named(target).map(Some)),
+            _ => (Err("verbose is followed by a level and a target".into()), Ok(None)),
+        };
+        let wrong = match (level, target) {
+            (Err(why), _) | (_, Err(why)) => why,
+            (Ok(level), Ok(target)) if self.config.log_levels_change => {
+                self.config.log_levels.set(level, target);
+                out.event(Event::LogLevels(self.config.log_levels));
+                return line(to, &[b"OK ", level.name().as_bytes()]);
+            }
+            (Ok(_), Ok(_)) => {
+                "the log belongs to the program around this server: change the level there".into()
+            }
+        };
+        push(to, &[b"ERR INVALID_ARGUMENTS ", wrong.replace(' ', "+").as_bytes(), b"\r\n"]);
     }
 
     fn create_function(&mut self, function: &[u8], to: &mut Vec<u8>) {

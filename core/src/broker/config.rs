@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::types::{LogLevel, LogLevels};
+
 /// Whose visible behaviour is copied where gearmand's releases differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
@@ -62,8 +64,12 @@ pub struct Config {
     pub version: String,
     /// What the admin command `getpid` says. Default 0.
     pub pid: u32,
-    /// What the admin command `verbose` says: a level of gearmand's. Default `ERROR`.
-    pub verbose: String,
+    /// Up to which level somebody logs, for the admin command `verbose`, which answers the general one. Default
+    /// [`LogLevel::Error`].
+    pub log_levels: LogLevels,
+    /// `verbose LEVEL` and `verbose LEVEL TARGET` change the levels: somebody heeds [`Event::LogLevels`](super::Event::LogLevels).
+    /// Default false: they are answered by an error line.
+    pub log_levels_change: bool,
 }
 
 impl Default for Config {
@@ -87,7 +93,8 @@ impl Default for Config {
             time_zone: TimeZone::UTC,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: 0,
-            verbose: "ERROR".into(),
+            log_levels: LogLevels::new(LogLevel::Error),
+            log_levels_change: false,
         }
     }
 }
@@ -121,6 +128,45 @@ impl std::error::Error for ConfigError {}
 pub(super) const MAX_PREFIX: usize = 42;
 
 impl Config {
+    /// Takes over from `new` what may change while the broker runs.
+    pub(super) fn take_over(&mut self, new: &Self) {
+        let Self {
+            round_robin,
+            exceptions,
+            job_retries,
+            worker_wakeup,
+            wake_grace,
+            max_queue_bytes,
+            max_function_bytes,
+            max_functions,
+            max_abilities,
+            max_waiting,
+            max_schedules,
+            max_listing,
+            // Decided once: what has been handed out, computed and hashed by them stays.
+            compat: _,
+            handle_prefix: _,
+            hash_seed: _,
+            time_zone: _,
+            version: _,
+            pid: _,
+            log_levels: _,
+            log_levels_change: _,
+        } = self;
+        *round_robin = new.round_robin;
+        *exceptions = new.exceptions;
+        *job_retries = new.job_retries;
+        *worker_wakeup = new.worker_wakeup;
+        *wake_grace = new.wake_grace;
+        *max_queue_bytes = new.max_queue_bytes;
+        *max_function_bytes = new.max_function_bytes;
+        *max_functions = new.max_functions;
+        *max_abilities = new.max_abilities;
+        *max_waiting = new.max_waiting;
+        *max_schedules = new.max_schedules;
+        *max_listing = new.max_listing;
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let prefix = &self.handle_prefix;
         let fits = (1..=MAX_PREFIX).contains(&prefix.len());

@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::protocol::{Frame, Limits, Refusal, Request, Response};
 use crate::queue::{At, Order, Queue, Tick};
 use crate::store::Change;
-use crate::types::ConnId;
+use crate::types::{ConnId, LogLevels};
 
 pub use crate::queue::{Counters, Histogram};
 pub use alarm::{Age, Alarm, AlarmLimits, Alarms};
@@ -172,10 +172,19 @@ pub enum Event<'a> {
     /// An ERROR was sent.
     Refused {
         /// The code of the ERROR.
-        code: &'a str,
+        code: &'static str,
         /// Its text.
         text: &'a str,
     },
+    /// Somebody has changed, by `verbose LEVEL`, up to which level lines are wanted: see [`Config::log_levels_change`].
+    LogLevels(LogLevels),
+}
+
+const fn order(config: &Config) -> Order {
+    match config.compat {
+        Compat::V2_0 => Order::Global,
+        Compat::V1_1 => Order::ByFunction { round_robin: config.round_robin },
+    }
 }
 
 /// The state of a Gearman server.
@@ -204,13 +213,9 @@ impl Broker {
     /// [`ConfigError`] where a setting cannot be used.
     pub fn new(config: Config, limits: Limits) -> Result<Self, ConfigError> {
         config.check()?;
-        let order = match config.compat {
-            Compat::V2_0 => Order::Global,
-            Compat::V1_1 => Order::ByFunction { round_robin: config.round_robin },
-        };
         let queue = Queue::new(config.hash_seed);
         Ok(Self {
-            order,
+            order: order(&config),
             queue,
             limits,
             connections: Connections::default(),
@@ -230,9 +235,29 @@ impl Broker {
         &self.config
     }
 
+    /// Changes settings while the broker runs: the limits, `round_robin`, `exceptions` (for new connections), `job_retries`,
+    /// `worker_wakeup` and `wake_grace`. What else `config` says is not looked at. Where a limit is lower than what is there, that stays
+    /// and nothing is added.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a setting cannot be used; then nothing has changed.
+    pub fn reconfigure(&mut self, config: &Config, limits: Limits) -> Result<(), ConfigError> {
+        config.check()?;
+        self.config.take_over(config);
+        self.limits = limits;
+        self.order = order(&self.config);
+        self.hurry();
+        Ok(())
+    }
+
+    /// Up to which level somebody logs, as the broker was told.
+    pub const fn log_levels(&self) -> LogLevels {
+        self.config.log_levels
+    }
+
     /// Sets what the admin command `verbose` answers.
-    pub fn set_verbose(&mut self, level: &str) {
-        level.clone_into(&mut self.config.verbose);
+    pub const fn set_log_levels(&mut self, levels: LogLevels) {
+        self.config.log_levels = levels;
     }
 
     /// How many jobs there are: queued, running and not yet due.

@@ -75,6 +75,20 @@ impl Broker {
         self.waking.looks.push_back((at, function));
     }
 
+    /// Nobody waits for longer than the grace, which may have been longer until now.
+    pub(super) fn hurry(&mut self) {
+        let latest = self.now.mono.saturating_add(self.config.wake_grace);
+        for (at, function) in &mut self.waking.looks {
+            if *at <= latest {
+                continue;
+            }
+            if let Some(wake) = self.queue.functions.wake_of(*function).filter(|wake| wake.at == Some(*at)) {
+                self.queue.functions.get_mut(*function).wake = Wake { at: Some(latest), ..wake };
+            }
+            *at = latest;
+        }
+    }
+
     /// The number of the job of `function` that is first in line.
     fn first_ready(&self, function: u32) -> Option<u64> {
         let first = Priority::ALL.into_iter().find_map(|priority| self.queue.first(function, priority));

@@ -13,10 +13,9 @@ use super::Phase;
 use super::builder::Keepalive;
 use super::connection::Connection;
 use super::listener::Listener;
-use super::log::Repeats;
+use super::log::Kind;
 use super::state::{Refusal, Shared};
 use super::stream::Stream;
-use crate::protocol::Decoder;
 
 /// How long accepting pauses when the system has no descriptors or memory for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,7 +24,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) shared: Arc<Shared>,
-    pub(super) decoder: Decoder,
     pub(super) keepalive: Keepalive,
     /// The runtimes of the I/O threads; connections are dealt out to them in turn. The first is the one that accepts.
     pub(super) handles: Arc<[Handle]>,
@@ -34,7 +32,6 @@ pub(super) struct Acceptor {
 /// Lets peers in until the server stops listening.
 pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: watch::Receiver<Phase>) {
     let mut turn = 0;
-    let shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener) => accepted,
@@ -45,30 +42,22 @@ pub(super) async fn accept(acceptor: Acceptor, listener: Listener, mut phase: wa
                 let thread = turn % acceptor.handles.len();
                 turn = turn.wrapping_add(1);
                 if let Err(error) = acceptor.admit(stream, peer, thread) {
-                    tracing::debug!(target: "lineshaft", "a connection went before it was let in: {error}");
+                    tracing::debug!(target: "lineshaft::net", "a connection went before it was let in: {error}");
                 }
             }
-            Err(error) => shortage.wait(&acceptor.shared, &error).await,
+            Err(error) => shortage(&acceptor.shared, &error).await,
         }
     }
 }
 
-/// What to do where accepting fails.
-#[derive(Debug, Default)]
-pub(super) struct Shortage(Repeats);
-
-impl Shortage {
-    /// Says what is wrong, and pauses where the system lacks something.
-    pub(super) async fn wait(&self, shared: &Shared, error: &io::Error) {
-        if !is_shortage(error) {
-            tracing::debug!(target: "lineshaft", "a connection could not be accepted: {error}");
-            return;
-        }
-        if let Some(before) = self.0.next(shared.clock.now().mono) {
-            tracing::error!(target: "lineshaft", "no more connections can be accepted: {error}{before}");
-        }
-        tokio::time::sleep(PAUSE).await;
+/// What to do where accepting fails: says what is wrong, and pauses where the system lacks something.
+pub(super) async fn shortage(shared: &Shared, error: &io::Error) {
+    if !is_shortage(error) {
+        tracing::debug!(target: "lineshaft::net", "a connection could not be accepted: {error}");
+        return;
     }
+    shared.report(Kind::Shortage, || format!("no more connections can be accepted: {error}"));
+    tokio::time::sleep(PAUSE).await;
 }
 
 /// A connection and who it is.
@@ -97,8 +86,8 @@ impl Acceptor {
             stream.set_nodelay(true)?;
             self.set_keepalive(stream)?;
         }
-        tracing::debug!(target: "lineshaft", "Accepted connection from {peer}");
-        let (shared, decoder) = (self.shared.clone(), self.decoder);
+        tracing::debug!(target: "lineshaft::net", "Accepted connection from {peer}");
+        let (shared, decoder) = (self.shared.clone(), *self.shared.decoder.lock());
         if thread == 0 {
             match Connection::open(shared, decoder, stream, &peer) {
                 Ok(connection) => _ = self.handles[0].spawn(connection),
@@ -142,16 +131,11 @@ impl Acceptor {
 
 fn refused(shared: &Shared, peer: &str, refusal: Refusal) {
     match refusal {
-        Refusal::Full => {
-            if let Some(before) = shared.refused.next(shared.clock.now().mono) {
-                tracing::warn!(
-                    target: "lineshaft",
-                    "connection from {peer} refused: too many connections (max_connections){before}"
-                );
-            }
-        }
+        Refusal::Full => shared.report(Kind::Full, || {
+            format!("connection from {peer} refused: too many connections (max_connections)")
+        }),
         Refusal::Ending => {
-            tracing::debug!(target: "lineshaft", "connection from {peer} refused: the server ends");
+            tracing::debug!(target: "lineshaft::net", "connection from {peer} refused: the server ends");
         }
     }
 }

@@ -10,21 +10,21 @@ use tokio::runtime;
 use tokio::sync::watch;
 
 use super::accept::{self, Acceptor};
+use super::bounds::Bounds;
 use super::clock::{self, Clock};
 #[cfg(feature = "http")]
 use super::http;
 use super::journal::{Journal, StoreWhen};
 use super::listener::{self, Passed};
-use super::log::Repeats;
 use super::persist::Persist;
-use super::state::{self, Shared, State};
+use super::state::{self, LogListener, Shared, State};
 use super::{Phase, Server};
 use crate::broker::{Broker, Config, Now, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::Address;
 use crate::protocol::{Decoder, Limits, Response};
 use crate::store::{Batch, Change, Store, StoreError};
-use crate::types::ConnId;
+use crate::types::{ConnId, LogLevels};
 
 /// Bounds on what connections may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,7 @@ pub struct Builder {
     store_when: StoreWhen,
     #[cfg(feature = "http")]
     http: super::Http,
+    listener: Option<LogListener>,
 }
 
 impl fmt::Debug for Builder {
@@ -98,6 +99,7 @@ impl Default for Builder {
             store_when: StoreWhen::default(),
             #[cfg(feature = "http")]
             http: super::Http::default(),
+            listener: None,
         }
     }
 }
@@ -130,6 +132,7 @@ impl Builder {
     #[must_use]
     pub fn broker(mut self, config: Config) -> Self {
         self.broker = config;
+        self.broker.log_levels_change |= self.listener.is_some();
         self
     }
 
@@ -196,6 +199,16 @@ impl Builder {
         self
     }
 
+    /// Lets the admin commands `verbose LEVEL` and `verbose LEVEL TARGET` change up to which level lines are logged: `listener` is told
+    /// the levels that hold from then on, on a thread of the server, which it is not to keep. To begin with those of
+    /// [`Config::log_levels`] hold. Default: nobody; the commands are refused, because the log is the embedding program's.
+    #[must_use]
+    pub fn on_log_levels(mut self, listener: impl Fn(LogLevels) + Send + 'static) -> Self {
+        self.broker.log_levels_change = true;
+        self.listener = Some(LogListener(Box::new(listener)));
+        self
+    }
+
     /// Starts. When it returns the server listens. It blocks the caller for as long as names take to be resolved and threads to
     /// be made.
     ///
@@ -219,7 +232,7 @@ impl Builder {
         };
         // Restored jobs and schedules have their times, though nobody has connected yet.
         let mut state = State::new(broker, journal);
-        state.armed = state.broker.next_wakeup();
+        state.armed = state.next_wakeup();
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             clock,
@@ -229,8 +242,9 @@ impl Builder {
             input: AtomicUsize::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
-            refused: Repeats::default(),
-            limits: self.server_limits,
+            bounds: Bounds::new(self.server_limits),
+            decoder: Mutex::new(Decoder::new(self.limits)),
+            listener: self.listener.map(Mutex::new),
         });
         let mut bound = listener::bind_all(&self.listen, self.backlog)?;
         for passed in self.passed {
@@ -279,7 +293,6 @@ impl Builder {
             server.files.extend(file);
             let acceptor = Acceptor {
                 shared: server.shared.clone(),
-                decoder: Decoder::new(self.limits),
                 keepalive: self.keepalive,
                 handles: handles.clone(),
             };
@@ -313,7 +326,7 @@ fn restore(broker: &mut Broker, store: &mut Box<dyn Store>, now: Now) -> Result<
     broker.set_store(&store.describe(), store.max_job());
     store.replay(&mut |change| {
         if let Err(why) = broker.restore(change) {
-            tracing::warn!(target: "lineshaft", "{why}");
+            tracing::warn!(target: "lineshaft::store", "{why}");
         }
         Ok(())
     })?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::state::{Shared, Tools};
-use crate::broker::{Input, Now};
+use crate::broker::Now;
 
 /// Both clocks. A turn reads them as they stood at the kernel's last tick (one to four milliseconds ago, the same for all): that costs
 /// a tenth of an exact reading, of which a short turn would otherwise spend a quarter of its time on. What waits for a moment to
@@ -80,10 +80,7 @@ pub(super) async fn tick(shared: Arc<Shared>) {
                 tokio::select! {
                     () = tokio::time::sleep_until(at) => {
                         let now = shared.clock.now();
-                        shared.turn_at(now, &mut tools, None, |turn| {
-                            turn.input(Input::Tick);
-                            turn.state.armed = turn.state.broker.next_wakeup();
-                        });
+                        shared.turn_at(now, &mut tools, None, |turn| turn.tick());
                     }
                     () = shared.rearm.notified() => {}
                 }

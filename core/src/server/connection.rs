@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::input::{self, Batch, Got};
+use super::log::Kind;
 use super::state::{Refusal, Shared, State, Tools};
 use super::stream::Stream;
 use crate::broker::Input;
@@ -108,7 +109,7 @@ impl Connection {
                 return self.discard(cx, left);
             }
             let unread = self.pending.len() + self.owed;
-            let may_read = self.phase == Phase::Open && unread < self.shared.limits.max_output / 2;
+            let may_read = self.phase == Phase::Open && unread < self.shared.bounds.get().max_output / 2;
             if may_read && let Poll::Ready(seen) = self.read(cx)? {
                 // Half a packet makes no turn: what others have sent meanwhile is then still to be asked for.
                 asked |= seen;
@@ -162,7 +163,7 @@ impl Connection {
         if held == self.held {
             return;
         }
-        let (input, limit) = (&self.shared.input, self.shared.limits.max_input);
+        let (input, limit) = (&self.shared.input, self.shared.bounds.get().max_input);
         let before = input.fetch_add(held, Relaxed);
         input.fetch_sub(self.held, Relaxed);
         let grown = held > self.held;
@@ -171,7 +172,8 @@ impl Connection {
             let text = format!(
                 "The limit of {limit} bytes (max_input) for unfinished packets of all peers is reached"
             );
-            tracing::warn!(target: "lineshaft", "connection {} is closed: {text}", self.id.slot());
+            let slot = self.id.slot();
+            self.shared.report(Kind::Input, || format!("connection {slot} is closed: {text}"));
             self.say_and_close(LastWord::Error(ErrorKind::DataTooLarge, text), cx);
         }
     }
@@ -179,7 +181,7 @@ impl Connection {
     /// Ends a connection whose bytes are not the protocol. Who exceeds a limit is told which; other nonsense gets no answer, as from
     /// gearmand: whoever sends it does not read Gearman either.
     fn refuse(&mut self, error: DecodeError, cx: &mut Context<'_>) {
-        tracing::info!(target: "lineshaft", "connection {} is closed: {error}", self.id.slot());
+        tracing::info!(target: "lineshaft::net", "connection {} is closed: {error}", self.id.slot());
         let last_word = match error {
             DecodeError::PacketTooLarge { .. } | DecodeError::ArgumentTooLarge { .. } => {
                 LastWord::Error(ErrorKind::ArgumentTooLarge, error.to_string())
@@ -313,7 +315,7 @@ impl Future for Connection {
             Poll::Pending => Poll::Pending,
             Poll::Ready(outcome) => {
                 if let Err(error) = outcome {
-                    tracing::debug!(target: "lineshaft", "connection {}: {error}", this.id.slot());
+                    tracing::debug!(target: "lineshaft::net", "connection {}: {error}", this.id.slot());
                 }
                 this.end();
                 Poll::Ready(())

@@ -10,6 +10,7 @@
 //! ```
 
 mod accept;
+mod bounds;
 mod builder;
 mod clock;
 mod connection;
@@ -33,8 +34,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::broker::{Input, Stats};
+use crate::broker::{Config, Input, Stats};
+use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Address, LocalBroker};
+use crate::protocol::{Decoder, Limits};
+use crate::types::LogLevels;
 
 pub use builder::{Builder, Keepalive, ServerLimits};
 #[cfg(feature = "http")]
@@ -124,9 +128,31 @@ impl Server {
         self.shared.state.lock().connections()
     }
 
-    /// Sets what the admin command `verbose` answers.
-    pub fn set_verbose(&self, level: &str) {
-        self.shared.state.lock().broker.set_verbose(level);
+    /// Up to which level lines are logged, as far as the server has been told.
+    pub fn log_levels(&self) -> LogLevels {
+        self.shared.state.lock().broker.log_levels()
+    }
+
+    /// Sets that, and tells it to whoever listens: [`Builder::on_log_levels`].
+    pub fn set_log_levels(&self, levels: LogLevels) {
+        self.shared.state.lock().broker.set_log_levels(levels);
+        self.shared.tell_levels();
+    }
+
+    /// Changes settings while the server runs, all at once: of `broker` what [`Broker::reconfigure`](crate::broker::Broker::reconfigure) names, `limits` for connections
+    /// that come from now on (those that are there keep theirs), `server_limits` for all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for settings that cannot be used; then nothing has changed.
+    pub fn reconfigure(&self, broker: &Config, limits: Limits, server_limits: ServerLimits) -> Result<()> {
+        self.shared.turn(&mut Tools::default(), None, |turn| {
+            turn.state.broker.reconfigure(broker, limits).map_err(|error| {
+                Error::new(ErrorKind::InvalidArgument, "reconfigure server", error.to_string())
+            })?;
+            self.shared.bounds.set(server_limits);
+            *self.shared.decoder.lock() = Decoder::new(limits);
+            Ok(())
+        })
     }
 
     /// Stops in an orderly way: nobody new is let in, not from this process either, new jobs are refused, none are handed out; when the jobs that run have
@@ -224,7 +250,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // What workers have is not to count as an attempt because we go.
-        self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::End));
+        self.shared.turn(&mut Tools::default(), None, |turn| {
+            turn.input(Input::End);
+            turn.last_lines();
+        });
         let wakers = {
             let mut state = self.shared.state.lock();
             state.stopped = true;

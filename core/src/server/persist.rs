@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::{Due, Journal, WaitsFor};
-use super::log::Repeats;
+use super::log::Kind;
 use super::state::{Shared, State, Tools, Turn};
 use crate::broker::Input;
 use crate::store::{Batch, Store, StoreError};
@@ -58,13 +58,11 @@ pub(super) struct Persist {
     tools: Tools,
     /// Batches since the last step of tidying.
     untidy: u32,
-    /// Complaints about tidying.
-    complaints: Repeats,
 }
 
 impl Persist {
     pub(super) fn new(shared: Arc<Shared>, store: Box<dyn Store>) -> Self {
-        Self { shared, store, tools: Tools::default(), untidy: 0, complaints: Repeats::default() }
+        Self { shared, store, tools: Tools::default(), untidy: 0 }
     }
 
     /// Works until the server has ended and all is durable that can be.
@@ -72,7 +70,7 @@ impl Persist {
         if catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             let name = self.store.describe();
             let why = "the store has stopped by a fault in this program: restart the server, and report what stands in its log";
-            tracing::error!(target: "lineshaft", "{name}: {why}");
+            tracing::error!(target: "lineshaft::store", "{name}: {why}");
             self.refuse(Arc::default(), why);
             // Nobody is left to store anything: nothing is to gather.
             self.shared.state.lock().journal = None;
@@ -131,9 +129,7 @@ impl Persist {
     fn tidy(&mut self) -> bool {
         self.untidy = 0;
         self.store.tidy().unwrap_or_else(|error| {
-            if let Some(more) = self.complaints.next(self.shared.clock.now().mono) {
-                tracing::warn!(target: "lineshaft", "{error}{more}");
-            }
+            self.shared.report(Kind::Untidy, || error.to_string());
             false
         })
     }
@@ -152,13 +148,13 @@ impl Persist {
                 // Callers of the same process may still be there to be told.
                 let batch = self.refuse(batch, &error.to_string());
                 let (left, name) = (batch.len(), self.store.describe());
-                tracing::error!(target: "lineshaft", "{name}: {left} changes are not stored: jobs that have ended since it failed will run again");
+                tracing::error!(target: "lineshaft::store", "{name}: {left} changes are not stored: jobs that have ended since it failed will run again");
                 return Arc::into_inner(batch).unwrap_or_default();
             }
             self.pause(outage);
         }
         if outage.is_some() {
-            tracing::info!(target: "lineshaft", "{}: well again", self.store.describe());
+            tracing::info!(target: "lineshaft::store", "{}: well again", self.store.describe());
             self.set_failing(None, false);
         }
         // As long as somebody may ask whether the batch holds a job it is not ours alone.
@@ -197,7 +193,7 @@ impl Persist {
             outage.get_or_insert(Outage { over, told: false, pause: PAUSES.0, say: now, last: None });
         if now >= outage.say {
             outage.say = now + SAY;
-            tracing::error!(target: "lineshaft", "{error}");
+            tracing::error!(target: "lineshaft::store", "{error}");
         }
         self.set_failing(Some(&error.to_string()), outage.told);
         outage

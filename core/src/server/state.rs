@@ -1,20 +1,21 @@
 //! What stands behind the one lock: the broker and, for each connection, what is to be sent to it.
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::ServerLimits;
+use super::bounds::Bounds;
 use super::clock::Clock;
 use super::journal::{Held, Journal};
-use super::log::{self, LogLine, Repeats};
+use super::log::{self, Kind, LogLine, Repeats};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
-use crate::protocol::{OutBuf, Response};
+use crate::protocol::{Decoder, OutBuf, Response};
 use crate::store::Change;
-use crate::types::ConnId;
+use crate::types::{ConnId, LogLevels};
 
 /// The broker and the out-buffers, with what only the lock's holder may touch.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct State {
     sockets: usize,
     /// Bytes that slow readers have not taken yet.
     backlog: usize,
+    /// Lines that have been written of late.
+    repeats: Repeats,
     /// What somebody waits for, to be told through [`Shared::reached`].
     pub(super) goal: Option<Goal>,
     /// When the clock's task will tick.
@@ -123,6 +126,8 @@ pub(super) struct Tools {
     /// Memory for out-buffers.
     memory: Vec<Vec<u8>>,
     lines: Vec<LogLine>,
+    /// The levels of the log have changed.
+    levels: bool,
 }
 
 impl Tools {
@@ -149,14 +154,25 @@ pub(super) struct Shared {
     pub(super) reached: Condvar,
     /// Told when there is something for the store.
     pub(super) stirred: Condvar,
-    pub(super) limits: ServerLimits,
+    pub(super) bounds: Bounds,
+    /// For connections that come from now on.
+    pub(super) decoder: Mutex<Decoder>,
     /// Bytes of unfinished packets, of all peers.
     pub(super) input: AtomicUsize,
     /// Bytes that have come from the sockets of peers, and gone to them.
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
-    /// Lines about connections that are refused.
-    pub(super) refused: Repeats,
+    /// Whom to tell when the levels of the log change.
+    pub(super) listener: Option<Mutex<LogListener>>,
+}
+
+/// What is told the levels of the log: [`Builder::on_log_levels`](super::Builder::on_log_levels).
+pub(super) struct LogListener(pub(super) Box<dyn Fn(LogLevels) + Send>);
+
+impl fmt::Debug for LogListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogListener")
+    }
 }
 
 /// After so many turns at the latest an I/O thread tells the store's thread that there is something.
@@ -174,7 +190,7 @@ pub(super) fn hold_back() {
 }
 
 impl State {
-    pub(super) const fn new(broker: Broker, journal: Option<Journal>) -> Self {
+    pub(super) fn new(broker: Broker, journal: Option<Journal>) -> Self {
         Self {
             broker,
             journal,
@@ -183,6 +199,7 @@ impl State {
             open: 0,
             sockets: 0,
             backlog: 0,
+            repeats: Repeats::default(),
             goal: None,
             armed: None,
             not_listening: false,
@@ -241,6 +258,11 @@ impl State {
         }
     }
 
+    /// When the next tick is due.
+    pub(super) fn next_wakeup(&self) -> Option<Duration> {
+        [self.broker.next_wakeup(), self.repeats.next()].into_iter().flatten().min()
+    }
+
     /// Wakes every connection: the server stops.
     pub(super) fn wake_all(&mut self) -> Vec<Waker> {
         self.slots.iter_mut().filter_map(|slot| slot.conn.as_mut()?.waker.take()).collect()
@@ -269,9 +291,9 @@ impl Shared {
     ) -> R {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let mut turn = Turn { state, tools, me, now, limits: &self.limits, settling: false };
+        let mut turn = Turn { state, tools, me, now, bounds: &self.bounds, settling: false };
         let result = apply(&mut turn);
-        let due = state.broker.next_wakeup();
+        let due = state.next_wakeup();
         let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
         if earlier {
             state.armed = due;
@@ -292,7 +314,27 @@ impl Shared {
         for line in tools.lines.drain(..) {
             line.write();
         }
+        if std::mem::take(&mut tools.levels) {
+            self.tell_levels();
+        }
         result
+    }
+
+    /// Writes a line that may come again and again.
+    pub(super) fn report(&self, kind: Kind, text: impl FnOnce() -> String) {
+        self.turn(&mut Tools::default(), None, |turn| {
+            let line = turn.state.repeats.line(turn.now.mono, kind, text);
+            turn.tools.lines.extend(line);
+        });
+    }
+
+    /// Tells the levels as they are by now: who changes them at the same time as somebody else does not bring them out of order.
+    pub(super) fn tell_levels(&self) {
+        if let Some(listener) = &self.listener {
+            let listener = listener.lock();
+            let levels = self.state.lock().broker.log_levels();
+            (listener.0)(levels);
+        }
     }
 
     /// Tells the store's thread, where that is `stirred`: an I/O thread does it at the end of a round of its tasks.
@@ -324,7 +366,7 @@ impl Shared {
     /// # Errors
     /// Why it cannot.
     pub(super) fn open(&self, tools: &mut Tools, peer: &str, socket: bool) -> Result<ConnId, Refusal> {
-        let limit = self.limits.max_connections;
+        let limit = self.bounds.get().max_connections;
         self.turn(tools, None, |turn| {
             if turn.state.not_listening || turn.state.stopped {
                 return Err(Refusal::Ending);
@@ -354,7 +396,7 @@ pub(super) struct Turn<'a> {
     tools: &'a mut Tools,
     me: Option<ConnId>,
     now: Now,
-    limits: &'a ServerLimits,
+    bounds: &'a Bounds,
     /// What is sent has waited for the store: it is sent to connections that are being closed as well.
     pub(super) settling: bool,
 }
@@ -367,9 +409,10 @@ impl Turn<'_> {
     }
 
     fn parts(&mut self) -> (&mut Broker, Delivery<'_>) {
-        let State { broker, journal, slots, backlog, .. } = &mut *self.state;
-        let (tools, me, limits, settling) = (&mut *self.tools, self.me, self.limits, self.settling);
-        (broker, Delivery { journal: journal.as_mut(), slots, backlog, tools, me, limits, settling })
+        let State { broker, journal, slots, backlog, repeats, .. } = &mut *self.state;
+        let (tools, me, bounds, settling) = (&mut *self.tools, self.me, self.bounds, self.settling);
+        let (journal, now) = (journal.as_mut(), self.now.mono);
+        (broker, Delivery { journal, slots, backlog, repeats, now, tools, me, bounds, settling })
     }
 
     fn delivery(&mut self) -> Delivery<'_> {
@@ -390,6 +433,20 @@ impl Turn<'_> {
         self.delivery().close(to);
     }
 
+    /// What is due: the broker's, and lines about lines that have been left out.
+    pub(super) fn tick(&mut self) {
+        self.input(Input::Tick);
+        let lines = &mut self.tools.lines;
+        self.state.repeats.count(self.now.mono, |line| lines.push(line));
+        self.state.armed = self.state.next_wakeup();
+    }
+
+    /// Writes what has been left out: no more comes.
+    pub(super) fn last_lines(&mut self) {
+        let lines = &mut self.tools.lines;
+        self.state.repeats.count(Duration::MAX, |line| lines.push(line));
+    }
+
     /// Sends something that the broker knows nothing of.
     pub(super) fn send(&mut self, to: ConnId, response: &Response<'_>) {
         self.delivery().send(to, response);
@@ -402,8 +459,10 @@ struct Delivery<'a> {
     slots: &'a mut Vec<Slot>,
     tools: &'a mut Tools,
     backlog: &'a mut usize,
+    repeats: &'a mut Repeats,
+    now: Duration,
     me: Option<ConnId>,
-    limits: &'a ServerLimits,
+    bounds: &'a Bounds,
     settling: bool,
 }
 
@@ -437,7 +496,7 @@ impl Outbox for Delivery<'_> {
             conn.held.send(response);
         }
         if unread > SLOW {
-            let (limits, backlog) = (self.limits, *self.backlog);
+            let (limits, backlog) = (self.bounds.get(), *self.backlog);
             conn.count(self.backlog);
             let too_much = if unread > limits.max_output {
                 Some(("max_output", limits.max_output))
@@ -446,7 +505,8 @@ impl Outbox for Delivery<'_> {
             };
             if let Some((name, limit)) = too_much {
                 // What it has not read is not worth keeping.
-                self.tools.lines.push(log::cut_off(to, name, limit));
+                let text = || log::cut_off(to, name, limit);
+                self.tools.lines.extend(self.repeats.line(self.now, Kind::CutOff(name), text));
                 conn.out = OutBuf::new();
                 conn.held = Held::default();
                 conn.count(self.backlog);
@@ -490,8 +550,7 @@ impl Outbox for Delivery<'_> {
     }
 
     fn event(&mut self, event: Event<'_>) {
-        if let Some(line) = log::line(event) {
-            self.tools.lines.push(line);
-        }
+        self.tools.levels |= matches!(event, Event::LogLevels(_));
+        self.tools.lines.extend(log::line(event, self.now, self.repeats));
     }
 }

@@ -1,5 +1,7 @@
 //! The admin text protocol, byte for byte (protocol.md 4). Strings are escaped as Rust does.
 
+use lineshaft::types::{LogLevel, LogLevels, LogTarget};
+
 use crate::story::Story;
 
 #[test]
@@ -7,7 +9,7 @@ fn single_values() {
     let mut story = Story::with(|config| {
         config.version = "1.2.3".into();
         config.pid = 4711;
-        config.verbose = "WARNING".into();
+        config.log_levels = LogLevels::new(LogLevel::Warning);
     });
     assert_eq!(story.admin("version"), r"OK 1.2.3\n");
     assert_eq!(story.admin("getpid"), r"OK 4711\n");
@@ -18,6 +20,27 @@ fn single_values() {
         "command words ignore case, further words are ignored"
     );
     assert_eq!(story.admin("version\r"), r"OK 1.2.3\n", "a CR before the LF");
+}
+
+#[test]
+fn verbose_changes_levels_where_somebody_heeds_it() {
+    let mut story = Story::new();
+    let own = r"ERR INVALID_ARGUMENTS the+log+belongs+to+the+program+around+this+server:+change+the+level+there\r\n";
+    assert_eq!(story.admin("verbose DEBUG"), own);
+    assert_eq!(story.admin("verbose"), r"OK ERROR\n");
+    let mut story = Story::with(|config| config.log_levels_change = true);
+    assert_eq!(story.admin("verbose notice"), r"OK NOTICE\n");
+    assert_eq!(story.admin("verbose debug Store"), r"OK DEBUG\n");
+    assert_eq!(story.admin("verbose"), r"OK NOTICE\n");
+    assert_eq!(story.broker.log_levels().of(Some(LogTarget::Store)), LogLevel::Debug);
+    for (line, why) in [
+        ("verbose loud", r"loud+is+not+one+of+FATAL,+ALERT,+CRITICAL,+ERROR,+WARNING,+NOTICE,+INFO,+DEBUG"),
+        ("verbose INFO x", r"x+is+not+one+of+broker,+net,+store,+http,+tls,+daemon"),
+        ("verbose INFO net x", r"verbose+is+followed+by+a+level+and+a+target"),
+    ] {
+        assert_eq!(story.admin(line), format!(r"ERR INVALID_ARGUMENTS {why}\r\n"));
+    }
+    assert_eq!(story.broker.log_levels().general(), LogLevel::Notice);
 }
 
 #[test]

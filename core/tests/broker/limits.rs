@@ -110,6 +110,43 @@ fn settings_that_cannot_be_used_are_refused() {
 }
 
 #[test]
+fn limits_change_while_the_broker_runs() {
+    let mut story = Story::new();
+    story.run("w> CAN_DO f\nc> SUBMIT_JOB_BG f '' x\nc< JOB_CREATED T:1");
+    let change = |story: &mut Story, change: fn(&mut Config)| {
+        let mut config = story.broker.config().clone();
+        change(&mut config);
+        story.broker.reconfigure(&config, Limits::default())
+    };
+    change(&mut story, |config| config.max_queue_bytes = 1).unwrap();
+    story.play("c> SUBMIT_JOB_BG f '' x");
+    assert!(story.next("c").is_some_and(|answer| answer.contains("max_queue_bytes) is 1 byte")));
+    // What is there stays.
+    story.run("w> GRAB_JOB\nw< JOB_ASSIGN T:1 f x\nw> WORK_COMPLETE T:1");
+    // A setting that cannot be used changes nothing, and some are decided once.
+    assert_eq!(
+        change(&mut story, |config| (config.max_queue_bytes, config.wake_grace) = (9, Default::default())),
+        Err(ConfigError::WakeGrace)
+    );
+    assert_eq!(story.broker.config().max_queue_bytes, 1);
+    change(&mut story, |config| (config.max_queue_bytes, config.handle_prefix) = (1 << 20, "U".into()))
+        .unwrap();
+    story.run("c> SUBMIT_JOB_BG f '' x\nc< JOB_CREATED T:2");
+}
+
+#[test]
+fn a_shorter_grace_holds_for_workers_that_are_being_waited_for() {
+    let mut story = Story::with(|config| config.wake_grace = std::time::Duration::from_secs(60));
+    story.run(
+        "v> CAN_DO f\nv> PRE_SLEEP\nw> CAN_DO f\nw> PRE_SLEEP\nc> SUBMIT_JOB_BG f '' x\nc< JOB_CREATED T:1\nv< NOOP",
+    );
+    story.run("+1s");
+    let config = Config { wake_grace: std::time::Duration::from_millis(10), ..story.broker.config().clone() };
+    story.broker.reconfigure(&config, Limits::default()).unwrap();
+    story.run("+11ms\nw< NOOP");
+}
+
+#[test]
 fn a_large_workload_arrives_whole() {
     let mut story = Story::new();
     let large = "x".repeat(200_000);

@@ -15,7 +15,7 @@ use hyper::{Request, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 
-use super::super::accept::{self, Shortage};
+use super::super::accept;
 use super::super::listener::{Bound, Listener, SocketFile};
 use super::super::state::Shared;
 use super::super::stream::Stream;
@@ -58,7 +58,7 @@ pub(in super::super) fn start(
         let guard =
             Guard { hosts: house.hosts(), token: house.settings.token.clone(), local: is_local(&address) };
         if !guard.local && guard.token.is_none() {
-            tracing::info!(target: "lineshaft", "HTTP on {address} is read-only: it is no loopback address, and there is no token (--http-token-file)");
+            tracing::info!(target: "lineshaft::http", "HTTP on {address} is read-only: it is no loopback address, and there is no token (--http-token-file)");
         }
         let door = Arc::new(Door { house: house.clone(), guard, shared: shared.clone() });
         runtime.spawn(accept(door, listener, open.clone()));
@@ -101,12 +101,11 @@ struct Door {
 }
 
 async fn accept(door: Arc<Door>, listener: Listener, open: Arc<Semaphore>) {
-    let shortage = Shortage::default();
     loop {
         let (stream, peer) = match accept::next(&listener).await {
             Ok(accepted) => accepted,
             Err(error) => {
-                shortage.wait(&door.shared, &error).await;
+                accept::shortage(&door.shared, &error).await;
                 continue;
             }
         };
@@ -145,7 +144,7 @@ async fn serve(door: Arc<Door>, stream: Stream, peer: String) {
         .serve_connection(Socket::new(stream, patience), answer)
         .await;
     if let Err(error) = served {
-        tracing::debug!(target: "lineshaft", "HTTP connection from {peer}: {error}");
+        tracing::debug!(target: "lineshaft::http", "HTTP connection from {peer}: {error}");
     }
 }
 

@@ -140,7 +140,7 @@ impl Store for Log {
     fn replay(&mut self, each: Each<'_>) -> Result<(), StoreError> {
         self.engine.replay(each)?;
         for finding in &self.engine.findings {
-            tracing::warn!(target: "lineshaft", "log {}: {finding}", self.engine.path.display());
+            tracing::warn!(target: "lineshaft::store", "log {}: {finding}", self.engine.path.display());
         }
         Ok(())
     }

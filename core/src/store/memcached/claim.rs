@@ -168,11 +168,11 @@ impl Memcached {
         let place = &self.place;
         match self.claim.state {
             State::New => tracing::error!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} has thrown away the index of the queue: its jobs are lost; give it more memory, or start it with -M"
             ),
             _ => tracing::error!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} has lost the queue: {} acknowledged jobs are now only in this server's memory, and end with it",
                 self.index.len()
             ),
@@ -250,7 +250,7 @@ impl Memcached {
             let gone = (meta.pages - pages) as usize;
             self.lost += gone * Index::page_holds();
             tracing::error!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{} has thrown away {gone} pages of the queue's index: up to {} acknowledged jobs are lost; give it more memory, \
                  or start it with -M",
                 self.place,

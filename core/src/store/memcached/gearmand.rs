@@ -36,11 +36,11 @@ impl Memcached {
         }
         let place = &self.place;
         if taken > 0 {
-            tracing::info!(target: "lineshaft", "{place}: {taken} jobs of gearmand's have been taken over");
+            tracing::info!(target: "lineshaft::store", "{place}: {taken} jobs of gearmand's have been taken over");
         }
         if names.guesses() > 0 {
             tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place}: {} of these jobs have keys with several dashes; what is before the first was taken for the \
                  function, as gearmand does",
                 names.guesses()

@@ -165,7 +165,7 @@ impl Memcached {
             } else {
                 ""
             };
-            tracing::warn!(target: "lineshaft", "{} keeps acknowledged jobs until it ends{why}", self.place);
+            tracing::warn!(target: "lineshaft::store", "{} keeps acknowledged jobs until it ends{why}", self.place);
         }
         self.piece = item.saturating_sub(ITEM_OVERHEAD).max(ITEM_OVERHEAD);
         let pieces = self.piece.saturating_mul(usize::from(u16::MAX));
@@ -310,7 +310,7 @@ impl Memcached {
         }
         if !lost.is_empty() {
             tracing::error!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{} has thrown away {} acknowledged jobs: they are lost; give it more memory, or start it with -M",
                 self.place,
                 lost.len()

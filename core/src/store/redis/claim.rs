@@ -100,7 +100,7 @@ impl Redis {
                         return Err(self.over());
                     }
                     (_, None) => tracing::error!(
-                        target: "lineshaft",
+                        target: "lineshaft::store",
                         "{} has lost the queue, or somebody has erased it: jobs acknowledged so far are now only in this \
                          server's memory, and end with it",
                         self.place

@@ -58,14 +58,14 @@ impl Redis {
             }
         }
         let (place, taken) = (&self.place, (last - first) as usize);
-        tracing::info!(target: "lineshaft", "{place}: {taken} jobs of gearmand's have been taken over");
+        tracing::info!(target: "lineshaft::store", "{place}: {taken} jobs of gearmand's have been taken over");
         if taken < keys.len() {
             let left = keys.len() - taken;
-            tracing::warn!(target: "lineshaft", "{place}: {left} keys like gearmand's are none and stay as they are");
+            tracing::warn!(target: "lineshaft::store", "{place}: {left} keys like gearmand's are none and stay as they are");
         }
         if names.guesses() > 0 {
             tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place}: {} of these jobs have keys with several dashes; what is before the first was taken for the \
                  function, as gearmand does",
                 names.guesses()

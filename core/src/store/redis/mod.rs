@@ -119,17 +119,17 @@ impl Redis {
         match (append.as_deref(), sync.as_deref()) {
             (Some("yes"), Some("always")) => {}
             (Some("yes"), Some(sync)) => tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} has appendfsync {sync}: if its machine fails, the last seconds of acknowledged jobs are lost; \
                  appendfsync always prevents that"
             ),
             (Some(_), _) => tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} has no append-only file: if it fails, what was acknowledged after its last snapshot is lost; \
                  appendonly yes with appendfsync always prevents that"
             ),
             (None, _) => tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} does not say how it keeps data: acknowledged jobs are safe with appendonly yes and appendfsync always"
             ),
         }
@@ -138,7 +138,7 @@ impl Redis {
             && policy.starts_with("allkeys")
         {
             tracing::warn!(
-                target: "lineshaft",
+                target: "lineshaft::store",
                 "{place} has maxmemory-policy {policy}: when it is full it may throw the queue away; noeviction prevents that"
             );
         }
