@@ -70,6 +70,9 @@ pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Ref
         wake_grace: grace.map_or(default.wake_grace, Duration::from_millis),
         max_queue_bytes: bytes(choices, "max-queue-bytes", default.max_queue_bytes),
         max_function_bytes: bytes(choices, "max-function-bytes", default.max_function_bytes),
+        max_jobs: size(choices, "max-jobs", default.max_jobs),
+        max_function_jobs: size(choices, "max-function-jobs", default.max_function_jobs),
+        max_listing: size(choices, "max-listing", default.max_listing),
         max_functions: size(choices, "max-functions", default.max_functions),
         max_abilities: size(choices, "max-abilities", default.max_abilities),
         max_waiting: size(choices, "max-waiting", default.max_waiting),
@@ -134,6 +137,9 @@ mod tests {
         assert_eq!(config(&["--wake-grace=9"]).wake_grace, Duration::from_millis(9));
         assert_eq!(config(&["--max-queue-bytes=9"]).max_queue_bytes, 9);
         assert_eq!(config(&["--max-function-bytes=9"]).max_function_bytes, 9);
+        assert_eq!(config(&["--max-jobs=9"]).max_jobs, 9);
+        assert_eq!(config(&["--max-function-jobs=9"]).max_function_jobs, 9);
+        assert_eq!(config(&["--max-listing=9"]).max_listing, 9);
         assert_eq!(config(&["--max-functions=9"]).max_functions, 9);
         assert_eq!(config(&["--max-abilities=9"]).max_abilities, 9);
         assert_eq!(config(&["--max-waiting=9"]).max_waiting, 9);

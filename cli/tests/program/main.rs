@@ -3,6 +3,7 @@
 mod daemon;
 mod doctor;
 mod documents;
+mod limits;
 mod manager;
 mod messages;
 mod own;

@@ -11,6 +11,7 @@ const OK: &[u8] = b"OK\r\n";
 impl Broker {
     /// Answers a text line.
     pub(super) fn admin(&mut self, conn: ConnId, line: &[u8], out: &mut dyn Outbox) {
+        // gearmand says nothing before it closes, and what its users run knows that.
         let Some(words) = words(line, self.limits.max_words) else { return out.close(conn) };
         let mut answer = Vec::new();
         self.answer(&words, &mut answer, out);

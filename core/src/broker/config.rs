@@ -42,6 +42,12 @@ pub struct Config {
     pub max_queue_bytes: u64,
     /// Bytes that the jobs of one function may hold together. Default: as [`Config::max_queue_bytes`].
     pub max_function_bytes: u64,
+    /// Jobs that may be there at once: queued, running, and not yet due; a submission above it is answered by an ERROR. Default: as
+    /// many as the bytes allow.
+    pub max_jobs: usize,
+    /// Jobs that one function may have at once, counted in the same way. The admin command `maxqueue` sets a lower limit for single
+    /// functions and priorities. Default: as [`Config::max_jobs`].
+    pub max_function_jobs: usize,
     /// Functions that may be known at once; each costs about 800 bytes, and stays until it is dropped. Default 100,000.
     pub max_functions: usize,
     /// Abilities that may exist at once, a worker's each function being one; each costs about 100 bytes. A CAN_DO above it is
@@ -84,6 +90,8 @@ impl Default for Config {
             wake_grace: Duration::from_millis(50),
             max_queue_bytes: 4 << 30,
             max_function_bytes: u64::MAX,
+            max_jobs: usize::MAX,
+            max_function_jobs: usize::MAX,
             max_functions: 100_000,
             max_abilities: 4_000_000,
             max_waiting: 4_000_000,
@@ -138,6 +146,8 @@ impl Config {
             wake_grace,
             max_queue_bytes,
             max_function_bytes,
+            max_jobs,
+            max_function_jobs,
             max_functions,
             max_abilities,
             max_waiting,
@@ -160,6 +170,8 @@ impl Config {
         *wake_grace = new.wake_grace;
         *max_queue_bytes = new.max_queue_bytes;
         *max_function_bytes = new.max_function_bytes;
+        *max_jobs = new.max_jobs;
+        *max_function_jobs = new.max_function_jobs;
         *max_functions = new.max_functions;
         *max_abilities = new.max_abilities;
         *max_waiting = new.max_waiting;

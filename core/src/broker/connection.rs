@@ -122,6 +122,19 @@ impl Broker {
         self.connections.by_slot[conn.slot as usize] = None;
     }
 
+    /// The peer sends no more, so that it does no jobs either; what it waits for is still sent to it.
+    pub(super) fn ended(&mut self, conn: ConnId, out: &mut dyn Outbox) {
+        if !self.connections.is_open(conn) {
+            return;
+        }
+        let sleep = std::mem::replace(&mut self.queue.peers.get_mut(conn.slot).sleep, Sleep::Awake);
+        self.unregister_all(conn.slot);
+        self.give_back_all(conn.slot, out);
+        if let Sleep::Woken(function) = sleep {
+            self.wake_instead(function, out);
+        }
+    }
+
     pub(super) fn set_option(&mut self, conn: ConnId, name: &[u8], out: &mut dyn Outbox) {
         // "compared without regard to case, a trailing NUL (and anything behind it) ignored"
         let known = name.split(|byte| *byte == 0).next().unwrap_or_default();

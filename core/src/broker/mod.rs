@@ -72,6 +72,12 @@ pub enum Input<'a> {
         /// What.
         request: &'a Request<'a>,
     },
+    /// A peer has ended its side of a connection, to which something is still to be sent: it does no jobs any more. Its jobs are given
+    /// back, its registrations are gone. [`Input::Closed`] is still due.
+    Ended {
+        /// The connection.
+        conn: ConnId,
+    },
     /// A connection has ended. Its jobs are given back, its registrations and waits are gone.
     Closed {
         /// The connection.
@@ -296,6 +302,7 @@ impl Broker {
                 }
             }
             Input::Opened { conn, peer } => self.opened(conn, peer),
+            Input::Ended { conn } => self.ended(conn, out),
             Input::Closed { conn } => self.closed(conn, out),
             Input::Tick => self.tick(out),
             Input::Drain => self.draining = true,

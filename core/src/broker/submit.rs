@@ -146,7 +146,19 @@ impl Broker {
         let target = self.queue.functions.get(function);
         let max = target.max_queue[priority.index()];
         if max > 0 && target.total() >= max {
+            // gearmand's words, which clients may know.
             return Err((ErrorKind::QueueError, "Job queue is full".into()));
+        }
+        let config = &self.config;
+        for (name, held, limit) in [
+            ("max_function_jobs", target.total() as usize, config.max_function_jobs),
+            ("max_jobs", self.queue.len(), config.max_jobs),
+        ] {
+            if held >= limit {
+                let text =
+                    format!("Job queue is full: {held} jobs are there, the limit ({name}) is {limit} jobs");
+                return Err((ErrorKind::QueueError, text));
+            }
         }
         let bytes = (len + Job::OVERHEAD) as u64;
         let full = |name: &str, held: u64, limit: u64| {

@@ -97,13 +97,13 @@ impl std::fmt::Display for DecodeError {
                 write!(f, "{command} of {size} bytes: the limit (max_packet) is {limit} bytes")
             }
             Self::ArgumentTooLarge { command, limit } => {
-                write!(f, "an argument of {command} is longer than the limit (max_argument) of {limit} bytes")
+                write!(f, "an argument of {command} is too long: the limit (max_argument) is {limit} bytes")
             }
             Self::TooFewArguments(command) => {
                 write!(f, "{command} needs {} arguments, each ended by a NUL", command.arguments())
             }
             Self::LineTooLong { limit } => {
-                write!(f, "a text line is longer than the limit (max_line) of {limit} bytes")
+                write!(f, "a text line is too long: the limit (max_line) is {limit} bytes")
             }
             Self::NotAResponse(command) => write!(f, "{command} is not a packet that servers send"),
         }

@@ -11,7 +11,7 @@ pub struct Limits {
     pub max_argument: usize,
     /// A text line without its line end, in bytes. Default 8191, gearmand's.
     pub max_line: usize,
-    /// Words in a text line. Default 5, gearmand's.
+    /// Words in a text line. Default 5, gearmand's; as there, one more closes the connection without an answer.
     pub max_words: usize,
     /// A function's name, in bytes. Default 512, which is libgearman's limit; gearmand has none of its own. The server keeps every
     /// name it has seen and prints it in lists.

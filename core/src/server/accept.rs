@@ -91,7 +91,10 @@ impl Acceptor {
         if thread == 0 {
             match Connection::open(shared, decoder, stream, &peer) {
                 Ok(connection) => _ = self.handles[0].spawn(connection),
-                Err(refusal) => refused(&self.shared, &peer, refusal),
+                Err((refusal, stream)) => {
+                    let shared = self.shared.clone();
+                    self.handles[0].spawn(async move { turn_away(&shared, stream, &peer, refusal).await });
+                }
             }
             return Ok(());
         }
@@ -103,7 +106,7 @@ impl Acceptor {
             let Ok(stream) = moved.register() else { return };
             match Connection::open(shared.clone(), decoder, stream, &peer) {
                 Ok(connection) => connection.await,
-                Err(refusal) => refused(&shared, &peer, refusal),
+                Err((refusal, stream)) => turn_away(&shared, stream, &peer, refusal).await,
             }
         });
         Ok(())
@@ -129,11 +132,13 @@ impl Acceptor {
     }
 }
 
-fn refused(shared: &Shared, peer: &str, refusal: Refusal) {
+async fn turn_away(shared: &Shared, stream: Stream, peer: &str, refusal: Refusal) {
     match refusal {
-        Refusal::Full => shared.report(Kind::Full, || {
-            format!("connection from {peer} refused: too many connections (max_connections)")
-        }),
+        Refusal::Full(limit) => {
+            let why = format!("The limit of {limit} connections (max_connections) has been reached");
+            shared.report(Kind::Full, || format!("connection from {peer} refused: {why}"));
+            shared.farewells.tell(stream, "TOO_MANY_CONNECTIONS", &why).await;
+        }
         Refusal::Ending => {
             tracing::debug!(target: "lineshaft::net", "connection from {peer} refused: the server ends");
         }

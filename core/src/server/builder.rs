@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::accept::{self, Acceptor};
 use super::bounds::Bounds;
 use super::clock::{self, Clock};
+use super::farewell::Farewells;
 #[cfg(feature = "http")]
 use super::http;
 use super::journal::{Journal, StoreWhen};
@@ -29,7 +30,7 @@ use crate::types::{ConnId, LogLevels};
 /// Bounds on what connections may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Connections at once; more are closed as soon as they are made. Default 100,000.
+    /// Connections at once; more are told so and closed. Default 100,000.
     pub max_connections: usize,
     /// What a peer may leave unread, in bytes; who leaves more is cut off, and its jobs are treated as those of any lost peer.
     /// Half of it unread, and nothing more is read from the peer. At most twice as much is held, and one more packet.
@@ -244,6 +245,7 @@ impl Builder {
             bytes_out: AtomicU64::new(0),
             bounds: Bounds::new(self.server_limits),
             decoder: Mutex::new(Decoder::new(self.limits)),
+            farewells: Farewells::default(),
             listener: self.listener.map(Mutex::new),
         });
         let mut bound = listener::bind_all(&self.listen, self.backlog)?;

@@ -73,14 +73,17 @@ impl Connection {
     /// Enters the connection.
     ///
     /// # Errors
-    /// Why it cannot be let in.
+    /// Why it cannot be let in, with the socket.
     pub(super) fn open(
         shared: Arc<Shared>,
         decoder: Decoder,
         stream: Stream,
         peer: &str,
-    ) -> Result<Self, Refusal> {
-        let id = input::with_tools(|tools| shared.open(tools, peer, true))?;
+    ) -> Result<Self, (Refusal, Stream)> {
+        let id = match input::with_tools(|tools| shared.open(tools, peer, true)) {
+            Ok(id) => id,
+            Err(refusal) => return Err((refusal, stream)),
+        };
         let (input, pending, phase) = (input::Input::default(), OutBuf::new(), Phase::Open);
         Ok(Self {
             shared,
@@ -148,7 +151,16 @@ impl Connection {
         self.shared.bytes_in.fetch_add(self.input.take_read(), Relaxed);
         match got {
             Got::Something => self.count_input(cx),
-            Got::End => self.phase = Phase::Closing,
+            Got::End => {
+                self.phase = Phase::Closing;
+                if self.owed > 0 {
+                    // It may be long until the store lets it have what it waits for.
+                    let conn = self.id;
+                    input::with_tools(|tools| {
+                        self.shared.turn(tools, Some(conn), |turn| turn.input(Input::Ended { conn }));
+                    });
+                }
+            }
             Got::Nonsense(error) => {
                 self.refuse(error, cx);
                 asked = true;

@@ -14,6 +14,7 @@ mod bounds;
 mod builder;
 mod clock;
 mod connection;
+mod farewell;
 #[cfg(feature = "http")]
 mod http;
 mod input;

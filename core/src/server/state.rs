@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::bounds::Bounds;
 use super::clock::Clock;
+use super::farewell::Farewells;
 use super::journal::{Held, Journal};
 use super::log::{self, Kind, LogLine, Repeats};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
@@ -46,8 +47,8 @@ pub(super) struct State {
 /// Why a connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There are `max_connections` already.
-    Full,
+    /// There are so many already, `max_connections`.
+    Full(usize),
     /// The server ends.
     Ending,
 }
@@ -162,6 +163,8 @@ pub(super) struct Shared {
     /// Bytes that have come from the sockets of peers, and gone to them.
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
+    /// Peers that are not let in.
+    pub(super) farewells: Farewells,
     /// Whom to tell when the levels of the log change.
     pub(super) listener: Option<Mutex<LogListener>>,
 }
@@ -372,7 +375,7 @@ impl Shared {
                 return Err(Refusal::Ending);
             }
             if turn.state.open >= limit {
-                return Err(Refusal::Full);
+                return Err(Refusal::Full(limit));
             }
             let conn = turn.state.add(socket);
             turn.input(Input::Opened { conn, peer });

@@ -1,5 +1,7 @@
 //! A job from its submission to its end: reports, exceptions, give-back, retries, reducers, status (protocol.md 2.3, 3.6-3.13).
 
+use lineshaft::broker::Input;
+
 use crate::story::Story;
 
 const CREATED: &str = "
@@ -148,6 +150,29 @@ fn jobs_of_a_lost_worker_come_back_newest_first_to_the_tail() {
         c< WORK_COMPLETE T:3 r
         ",
     );
+}
+
+#[test]
+fn a_peer_that_sends_no_more_does_no_jobs_but_is_still_answered() {
+    let mut story = Story::new();
+    story.run(
+        "
+        w> CAN_DO f
+        v> CAN_DO f
+        c> SUBMIT_JOB_BG f '' x
+        c< JOB_CREATED T:1
+        w> GRAB_JOB
+        w< JOB_ASSIGN T:1 f x
+        w> SUBMIT_JOB g '' y
+        w< JOB_CREATED T:2
+        v> PRE_SLEEP
+        ",
+    );
+    let conn = story.conn("w");
+    story.apply(Input::Ended { conn });
+    story.run("v< NOOP\nv> GRAB_JOB\nv< JOB_ASSIGN T:1 f x\nt> \"status\"\nt< \"f\\t1\\t1\\t1\\ng\\t1\\t0\\t0\\n.\\n\"");
+    story.run("u> CAN_DO g\nu> GRAB_JOB\nu< JOB_ASSIGN T:2 g y\nu> WORK_COMPLETE T:2 z\nw< WORK_COMPLETE T:2 z\nw close");
+    story.apply(Input::Ended { conn });
 }
 
 #[test]

@@ -47,6 +47,34 @@ fn the_bytes_of_one_function_are_limited() {
 }
 
 #[test]
+fn the_number_of_jobs_is_limited() {
+    let mut story = Story::with(|config| (config.max_jobs, config.max_function_jobs) = (3, 2));
+    let full = "ERROR QUEUE_ERROR Job queue is full: ";
+    story.run(&format!(
+        "
+        c> SUBMIT_JOB_BG f '' x
+        c< JOB_CREATED T:1
+        w> CAN_DO f
+        w> GRAB_JOB
+        w< JOB_ASSIGN T:1 f x
+        c> SUBMIT_JOB f u x
+        c< JOB_CREATED T:2
+        c> SUBMIT_JOB_BG f '' x
+        c< {full}2 jobs are there, the limit (max_function_jobs) is 2 jobs
+        c> SUBMIT_JOB_EPOCH g '' 4000000000 x
+        c< JOB_CREATED T:3
+        c> SUBMIT_JOB_BG g '' x
+        c< {full}3 jobs are there, the limit (max_jobs) is 3 jobs
+        c> SUBMIT_JOB f u x
+        c< JOB_CREATED T:2
+        w> WORK_COMPLETE T:1
+        c> SUBMIT_JOB_BG f '' x
+        c< JOB_CREATED T:4
+        "
+    ));
+}
+
+#[test]
 fn functions_are_limited() {
     let mut story = Story::with(|config| config.max_functions = 2);
     story.run("w> CAN_DO f\nc> SUBMIT_JOB_BG g '' x\nc< JOB_CREATED T:1");
