@@ -76,7 +76,12 @@ impl Table {
 
 /// What a terminal would take for an order is shown as an escape.
 pub(crate) fn visible(cell: &str) -> String {
-    if cell.chars().any(char::is_control) { cell.escape_default().to_string() } else { cell.to_owned() }
+    // Letters that turn round what stands beside them are such orders, too.
+    let orders = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if cell.chars().any(orders) { cell.escape_default().to_string() } else { cell.to_owned() }
 }
 
 #[cfg(test)]

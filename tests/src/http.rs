@@ -56,6 +56,30 @@ pub fn raw(address: SocketAddr, request: &[u8]) -> Result<Answer> {
     parse(&bytes)
 }
 
+/// Sends `request` and reads one answer, as long as it says it is: for servers that do not close.
+///
+/// # Errors
+/// When the answer does not come, or is none.
+pub fn ask(address: SocketAddr, request: &[u8]) -> Result<Answer> {
+    let mut stream = connect(address)?;
+    stream.write_all(request)?;
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 64 << 10]);
+    loop {
+        let length = stream.read(&mut chunk).context("read the answer")?;
+        ensure!(length > 0, "the answer breaks off: {}", String::from_utf8_lossy(&bytes));
+        bytes.extend_from_slice(&chunk[..length]);
+        let end = bytes.windows(4).position(|part| part == b"\r\n\r\n");
+        let Some(end) = end else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let said = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let body: usize =
+            said.and_then(|said| said.trim().parse().ok()).context("no length of the answer")?;
+        if bytes.len() >= end + 4 + body {
+            return parse(&bytes);
+        }
+    }
+}
+
 /// A connection that nobody waits on for ever.
 ///
 /// # Errors
@@ -80,8 +104,8 @@ pub fn parse(bytes: &[u8]) -> Result<Answer> {
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok());
     let Some(status) = status else { bail!("no status line in {:?}", shown()) };
     let headers = lines.map(|line| {
-        let (name, value) = line.split_once(": ").with_context(|| format!("a header: {line}"))?;
-        Ok((name.to_ascii_lowercase(), value.to_owned()))
+        let (name, value) = line.split_once(':').with_context(|| format!("a header: {line}"))?;
+        Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
     });
     let headers = headers.collect::<Result<Vec<_>>>()?;
     let answer = Answer { status, headers, body: bytes[end + 4..].to_vec() };

@@ -5,6 +5,7 @@
 //! environment under the target folder, which the same command makes.
 #![forbid(unsafe_code)]
 
+pub mod browser;
 pub mod clock;
 pub mod crash;
 pub mod fuzz;

@@ -19,7 +19,10 @@ pub fn reference(name: &str) -> PathBuf {
 }
 
 /// Cargo's target folder: test programs lie in target/<profile>/deps.
-fn target() -> Result<PathBuf> {
+///
+/// # Errors
+/// When this program lies elsewhere.
+pub fn target() -> Result<PathBuf> {
     let exe = std::env::current_exe().context("own path")?;
     let target = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     Ok(target.with_context(|| format!("{} is not inside a target folder", exe.display()))?.to_owned())

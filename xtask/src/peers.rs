@@ -16,7 +16,7 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 25] = [
     Package { name: "libgearman-dev", probe: Probe::File("/usr/include/libgearman/gearman.h") },
     Package { name: "php-cli", probe: Probe::File("/usr/bin/php") },
     Package { name: "php-gearman", probe: Probe::Run(&["php", "-r", "new GearmanClient();"]) },
@@ -35,6 +35,8 @@ const PACKAGES: [Package; 23] = [
         name: "libgearman-client-perl",
         probe: Probe::Run(&["perl", "-MGearman::Worker", "-MGearman::Client", "-e1"]),
     },
+    Package { name: "chromium", probe: Probe::File("/usr/bin/chromium") },
+    Package { name: "chromium-driver", probe: Probe::File("/usr/bin/chromedriver") },
     Package { name: "redis-server", probe: Probe::File("/usr/bin/redis-server") },
     Package { name: "redis-tools", probe: Probe::File("/usr/bin/redis-cli") },
     Package { name: "memcached", probe: Probe::File("/usr/bin/memcached") },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use lineshaft::broker::{Compat, Config};
+use lineshaft::broker::{AlarmLimits, Compat, Config};
 use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
 use lineshaft::types::LogLevels;
@@ -59,6 +59,10 @@ pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Ref
         Some(prefix) => prefix.to_owned(),
         None => format!("H:{}", node_name()),
     };
+    let time = |name, default| {
+        let seconds = choices.number(name).and_then(|number| u64::try_from(number).ok());
+        seconds.map_or(default, Duration::from_secs)
+    };
     let grace = choices.number("wake-grace").and_then(|number| u64::try_from(number).ok());
     Ok(Config {
         compat,
@@ -77,6 +81,10 @@ pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Ref
         max_abilities: size(choices, "max-abilities", default.max_abilities),
         max_waiting: size(choices, "max-waiting", default.max_waiting),
         max_schedules: size(choices, "max-schedules", default.max_schedules),
+        alarms: AlarmLimits {
+            oldest: time("alarm-oldest", default.alarms.oldest),
+            wake: time("alarm-wake", default.alarms.wake),
+        },
         time_zone: time_zone(choices)?,
         pid: std::process::id(),
         log_levels: levels,
@@ -135,6 +143,8 @@ mod tests {
         assert_eq!(config(&[]).worker_wakeup, None);
         assert_eq!(config(&["--compat=1.1"]).compat, Compat::V1_1);
         assert_eq!(config(&["--wake-grace=9"]).wake_grace, Duration::from_millis(9));
+        assert_eq!(config(&["--alarm-oldest=9"]).alarms.oldest, Duration::from_secs(9));
+        assert_eq!(config(&["--alarm-wake=9"]).alarms.wake, Duration::from_secs(9));
         assert_eq!(config(&["--max-queue-bytes=9"]).max_queue_bytes, 9);
         assert_eq!(config(&["--max-function-bytes=9"]).max_function_bytes, 9);
         assert_eq!(config(&["--max-jobs=9"]).max_jobs, 9);
@@ -180,6 +190,7 @@ mod tests {
             (config.max_abilities, config.max_waiting, config.max_schedules),
             (default.max_abilities, default.max_waiting, default.max_schedules)
         );
+        assert_eq!(config.alarms, default.alarms);
     }
 
     #[test]

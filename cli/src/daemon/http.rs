@@ -39,6 +39,7 @@ impl HttpSettings {
             max_connections: size("http-connections", default.max_connections),
             max_head: size("http-max-head", default.max_head),
             max_body: size("http-max-body", default.max_body),
+            max_listeners: size("http-listeners", default.max_listeners),
             patience: choices
                 .number("http-patience")
                 .and_then(|seconds| u64::try_from(seconds).ok())

@@ -138,7 +138,7 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Alarms that are kept, and one of the store; more are only counted.
+    /// Alarms that are listed, the weightiest ones; more are only counted.
     pub const MAX: usize = 1000;
 
     /// None yet.
@@ -153,41 +153,46 @@ impl Alarms {
             return;
         }
         if workers == 0 {
-            self.add(|| Alarm::NoWorker { function: name.to_vec(), jobs: ready });
+            self.add(Alarm::NoWorker { function: name.to_vec(), jobs: ready });
         }
         let limit = self.limits.oldest;
         if let Some(age) = oldest.filter(|age| *age > limit) {
-            self.add(|| Alarm::Oldest { function: name.to_vec(), age, limit });
+            self.add(Alarm::Oldest { function: name.to_vec(), age, limit });
         }
     }
 
     /// The store; `failing` is why it fails, `None` while it is well.
     pub fn store(&mut self, store: &str, failing: Option<&str>) {
         if let Some(why) = failing {
-            // There is one of these; however many others there are, it is kept.
-            self.found.push(Alarm::Store { store: store.to_owned(), why: why.to_owned() });
+            self.add(Alarm::Store { store: store.to_owned(), why: why.to_owned() });
         }
     }
 
     /// A worker that was woken so long ago, and has not come since.
     pub fn woken(&mut self, worker: impl fmt::Display, since: Duration) {
         if since > self.limits.wake {
-            self.add(|| Alarm::Wake { worker: worker.to_string(), since });
+            self.add(Alarm::Wake { worker: worker.to_string(), since });
         }
     }
 
-    fn add(&mut self, alarm: impl FnOnce() -> Alarm) {
-        if self.found.len() < Self::MAX {
-            self.found.push(alarm());
-        } else {
-            self.more += 1;
+    fn add(&mut self, alarm: Alarm) {
+        self.found.push(alarm);
+        // Seldom, so that it costs little for each.
+        if self.found.len() > 2 * Self::MAX {
+            self.cut();
         }
+    }
+
+    fn cut(&mut self) {
+        self.found.sort_by_key(|alarm| std::cmp::Reverse(alarm.weight()));
+        self.more += self.found.len().saturating_sub(Self::MAX);
+        self.found.truncate(Self::MAX);
     }
 
     /// The alarms, the weightiest first: the store, then functions without workers by their jobs, then old jobs, then workers that do
     /// not come; and how many more there are.
     pub fn list(mut self) -> (Vec<Alarm>, usize) {
-        self.found.sort_by_key(|alarm| std::cmp::Reverse(alarm.weight()));
+        self.cut();
         (self.found, self.more)
     }
 }
@@ -233,11 +238,13 @@ mod tests {
     #[test]
     fn the_list_is_bounded_and_says_so() {
         let mut alarms = Alarms::default();
-        for number in 0..Alarms::MAX + 7 {
-            alarms.function(number.to_string().as_bytes(), 1, 0, None);
+        let all = 5 * Alarms::MAX + 7;
+        for number in 0..all {
+            alarms.function(number.to_string().as_bytes(), number as u64 + 1, 0, None);
         }
         let (list, more) = alarms.list();
-        assert_eq!((list.len(), more), (Alarms::MAX, 7));
+        assert_eq!((list.len(), more), (Alarms::MAX, 4 * Alarms::MAX + 7));
+        assert!(matches!(&list[0], Alarm::NoWorker { jobs, .. } if *jobs == all as u64), "{:?}", list[0]);
     }
 
     #[test]

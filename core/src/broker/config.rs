@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::AlarmLimits;
 use crate::types::{LogLevel, LogLevels};
 
 /// Whose visible behaviour is copied where gearmand's releases differ.
@@ -61,6 +62,8 @@ pub struct Config {
     /// Jobs that `show jobs` and `show unique jobs` list; a longer queue is answered by an error line, because nobody else is
     /// served while it is printed. Default 100,000.
     pub max_listing: usize,
+    /// When something is an alarm.
+    pub alarms: AlarmLimits,
     /// Keys of the hashes over what peers choose. Default 0; who listens on a network sets it to random numbers, so that
     /// nobody can choose names that slow the tables down.
     pub hash_seed: [u64; 2],
@@ -97,6 +100,7 @@ impl Default for Config {
             max_waiting: 4_000_000,
             max_schedules: 10_000,
             max_listing: 100_000,
+            alarms: AlarmLimits::default(),
             hash_seed: [0; 2],
             time_zone: TimeZone::UTC,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -153,6 +157,7 @@ impl Config {
             max_waiting,
             max_schedules,
             max_listing,
+            alarms,
             // Decided once: what has been handed out, computed and hashed by them stays.
             compat: _,
             handle_prefix: _,
@@ -163,6 +168,7 @@ impl Config {
             log_levels: _,
             log_levels_change: _,
         } = self;
+        *alarms = new.alarms;
         *round_robin = new.round_robin;
         *exceptions = new.exceptions;
         *job_retries = new.job_retries;

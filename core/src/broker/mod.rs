@@ -241,7 +241,7 @@ impl Broker {
         &self.config
     }
 
-    /// Changes settings while the broker runs: the limits, `round_robin`, `exceptions` (for new connections), `job_retries`,
+    /// Changes settings while the broker runs: the limits, those of alarms, `round_robin`, `exceptions` (for new connections), `job_retries`,
     /// `worker_wakeup` and `wake_grace`. What else `config` says is not looked at. Where a limit is lower than what is there, that stays
     /// and nothing is added.
     ///

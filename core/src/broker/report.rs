@@ -208,6 +208,9 @@ pub struct ScheduleReport {
     pub skipped: u64,
 }
 
+/// Who hears of a worker that was woken: its address, what it calls itself, how long ago.
+pub type Woken<'a> = &'a mut dyn FnMut(&str, Option<&[u8]>, Duration);
+
 /// The entries that a call may look at, and those it has found.
 struct Part {
     left: usize,
@@ -361,6 +364,26 @@ impl Broker {
                 running: running.collect(),
                 more_running: held.next().is_some(),
             });
+        }
+        None
+    }
+
+    /// Workers that were woken longer than `longest` ago and have not come since: their address, what they call themselves, and how
+    /// long ago that was. Looks at
+    /// `most` slots from `from` on at the most; answers the slot to go on from; `None` at the end.
+    pub fn woken(&self, from: u32, most: usize, longest: Duration, now: Now, each: Woken<'_>) -> Option<u32> {
+        let mut part = Part { left: most };
+        for (slot, connection) in self.connections.slots_from(from) {
+            if part.ends() {
+                return Some(slot);
+            }
+            let Some(connection) = connection else { continue };
+            if let (Sleep::Woken(_), Some(at)) = (self.queue.peers.get(slot).sleep, connection.woken) {
+                let since = now.mono.saturating_sub(at);
+                if since > longest {
+                    each(&connection.peer, connection.identifier.as_deref(), since);
+                }
+            }
         }
         None
     }

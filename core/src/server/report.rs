@@ -9,10 +9,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
 
+#[cfg(feature = "http")]
+use super::local::Entrance;
 use super::state::{Shared, State};
+use crate::broker::AlarmLimits;
 use crate::broker::report::{
     ConnectionReport, FunctionReport, JobFilter, JobReport, ScheduleReport, Summary,
 };
+#[cfg(feature = "http")]
+use crate::net::{LinkClosed, LocalBroker, LocalLink};
 
 /// Entries that are told under the lock at once.
 const PART: usize = 128;
@@ -84,6 +89,12 @@ impl fmt::Debug for View {
 impl View {
     pub(super) const fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
+    }
+
+    /// A connection to the broker, without a socket.
+    #[cfg(feature = "http")]
+    pub(super) fn connect(&self) -> Result<Arc<dyn LocalLink>, LinkClosed> {
+        Entrance(self.0.clone()).connect()
     }
 
     /// The server as a whole.
@@ -176,6 +187,25 @@ impl View {
         };
         let next = self.parts(from, part, || items.borrow().len() >= most);
         Page { items: items.into_inner(), next: next.map(u64::from) }
+    }
+
+    /// When something is an alarm.
+    pub fn alarm_limits(&self) -> AlarmLimits {
+        self.0.state.lock().broker.config().alarms
+    }
+
+    /// Workers that were woken and have not come for longer than [`AlarmLimits::wake`]: who each is, and how long ago that was.
+    pub fn woken(&self, mut each: impl FnMut(String, Duration)) {
+        let now = self.0.clock.now();
+        let longest = self.alarm_limits().wake;
+        let mut one = |peer: &str, id: Option<&[u8]>, since| {
+            each(
+                id.map_or_else(|| peer.to_owned(), |id| format!("{peer} ({})", String::from_utf8_lossy(id))),
+                since,
+            );
+        };
+        let part = |state: &State, from| state.broker.woken(from, LOOKED_AT, longest, now, &mut one);
+        self.parts(0, part, || false);
     }
 
     /// Jobs from the place `from` on that `filter` wants, at most `most`, in no order that means anything. A page may be empty

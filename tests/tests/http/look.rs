@@ -105,7 +105,7 @@ fn names_that_are_no_text_are_told_and_asked_for() -> Result<()> {
 fn mistakes_are_named() -> Result<()> {
     let house = House::new()?;
     for (path, status, code) in [
-        ("/", 404, "not_found"),
+        ("/nowhere", 404, "not_found"),
         ("/api/nothing", 404, "not_found"),
         ("/api/functions/none", 404, "unknown_function"),
         ("/api/jobs/H:x:1", 404, "unknown_job"),

@@ -1,5 +1,6 @@
 //! The server's HTTP: what it says, whom it lets do what, and how it deals with those who misbehave.
 
+mod dashboard;
 mod guard;
 mod look;
 

@@ -18,7 +18,6 @@ pub(super) enum Body {
     /// All of it.
     Whole(Bytes),
     /// Pieces as they come, until the sender is gone.
-    #[expect(dead_code, reason = "the dashboard's events")]
     Pieces(mpsc::Receiver<Bytes>),
 }
 

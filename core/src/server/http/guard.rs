@@ -53,24 +53,39 @@ impl Guard {
         {
             return cross("Sec-Fetch-Site says so");
         }
-        if let Some(origin) = headers.get(ORIGIN) {
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            let origin = origin.to_str().unwrap_or_default();
-            let same = origin.split_once("://").is_some_and(|(_, from)| from.eq_ignore_ascii_case(host));
-            if !same {
-                return cross("Origin is not the host that was asked");
-            }
+        if headers.contains_key(ORIGIN) && !is_own_origin(headers) {
+            return cross("Origin is not the host that was asked");
         }
         // A form can be sent to anybody, but only as one of three types, of which this is none.
-        let json = |value: &HeaderValue| {
-            let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-            kind.trim().eq_ignore_ascii_case("application/json")
-        };
-        if *method == Method::POST && !headers.get(CONTENT_TYPE).is_some_and(json) {
+        if *method == Method::POST && !is_type(headers, "application/json") {
             let text = "The body has to be JSON, and to say so: Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", text));
         }
         Ok(())
+    }
+
+    /// Refuses a form that no page of ours has sent. Everybody's forms look the same, so that this one has to bring proof: one of two
+    /// headers that browsers send and pages cannot set. Only one of them is sent to an address without TLS.
+    pub(super) fn check_form(headers: &HeaderMap) -> Result<(), Problem> {
+        let site = headers.get("sec-fetch-site");
+        let proven = match site {
+            Some(site) => site == "same-origin",
+            None => is_own_origin(headers),
+        };
+        if !proven {
+            let text = "A form is taken from a page of this server only; programs use /api/";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "cross_origin", text));
+        }
+        if !is_type(headers, "application/x-www-form-urlencoded") {
+            let text = "The body has to be a form's: application/x-www-form-urlencoded";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", text));
+        }
+        Ok(())
+    }
+
+    /// Whether anybody at all may change things.
+    pub(super) const fn may_change(&self) -> bool {
+        self.local || self.token.is_some()
     }
 
     /// Refuses a request that changes things, or asks for what jobs hold, from somebody who may only look.
@@ -92,6 +107,19 @@ impl Guard {
         let realm = HeaderValue::from_static("Basic realm=\"Lineshaft\", charset=\"UTF-8\"");
         Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", text).with_header(WWW_AUTHENTICATE, realm))
     }
+}
+
+/// Whether the page that sends a request came from the host that is asked.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let from = text(ORIGIN).split_once("://").map(|(_, host)| host);
+    from.is_some_and(|from| from.eq_ignore_ascii_case(text(HOST)))
+}
+
+/// Whether the body is of that type, whatever stands behind it.
+fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
 }
 
 /// The host of `host:port`.
@@ -128,7 +156,7 @@ pub(super) const SECURITY_HEADERS: [(HeaderName, &str); 3] = [
         hyper::header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
-    (hyper::header::REFERRER_POLICY, "no-referrer"),
+    (hyper::header::REFERRER_POLICY, "same-origin"),
     (hyper::header::X_FRAME_OPTIONS, "DENY"),
 ];
 
@@ -181,6 +209,31 @@ mod tests {
         assert_eq!(check(Method::DELETE, &[host, ("sec-fetch-site", "none")]), Ok(()));
         assert_eq!(check(Method::POST, &[host]), Err("not_json"));
         assert_eq!(check(Method::POST, &[host, ("content-type", "text/plain")]), Err("not_json"));
+    }
+
+    #[test]
+    fn forms_of_strangers_are_refused() {
+        let check = |pairs: &[_]| Guard::check_form(&headers(pairs)).map_err(|p| p.code);
+        let form = ("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+        let host = ("host", "10.0.0.1:80");
+        assert_eq!(check(&[host, form, ("origin", "http://10.0.0.1:80")]), Ok(()));
+        assert_eq!(check(&[host, form, ("origin", "null"), ("sec-fetch-site", "same-origin")]), Ok(()));
+        for (name, value) in [
+            ("origin", "null"),
+            ("origin", "http://10.0.0.1:81"),
+            ("origin", "http://10.0.0.1:80.evil.example"),
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-site", "cross-site"),
+            ("x", "y"),
+        ] {
+            assert_eq!(check(&[host, form, (name, value)]), Err("cross_origin"), "{name}: {value}");
+        }
+        let own = ("origin", "http://10.0.0.1:80");
+        let both = [host, form, own, ("sec-fetch-site", "cross-site")];
+        assert_eq!(check(&both), Err("cross_origin"), "what the browser says itself counts");
+        assert_eq!(check(&[host, own]), Err("not_a_form"));
+        assert_eq!(check(&[own, form]), Err("cross_origin"), "without a host there is no own origin");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::super::stream::Stream;
 use super::super::{Phase, View};
 use super::answer::{Answer, Problem};
 use super::api;
+use super::dashboard::Dashboard;
 use super::guard::{Guard, SECURITY_HEADERS};
 use super::io::{Clock, Socket};
 use super::route::{Call, Needs};
@@ -34,6 +35,7 @@ use crate::net::Address;
 pub(super) struct House {
     pub(super) view: View,
     pub(super) settings: Http,
+    pub(super) dashboard: Dashboard,
 }
 
 /// The thread that speaks HTTP, where it listens, and its socket files.
@@ -49,7 +51,8 @@ pub(in super::super) fn start(
     let io = |error: std::io::Error| Error::new(ErrorKind::Io, "start HTTP", error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let open = Arc::new(Semaphore::new(settings.max_connections));
-    let house = Arc::new(House { view: View::new(shared.clone()), settings });
+    let house =
+        Arc::new(House { view: View::new(shared.clone()), settings, dashboard: Dashboard::default() });
     let (mut addresses, mut files) = (Vec::new(), Vec::new());
     for bound in bound {
         let _entered = runtime.enter();
@@ -174,7 +177,11 @@ async fn run(door: &Door, request: Request<Incoming>) -> std::result::Result<Ans
     if call.needs == Needs::Rights {
         Guard::check_origin(&head.method, &head.headers)?;
         door.guard.check_rights(&head.headers)?;
+    } else if call.needs == Needs::RightsByForm {
+        Guard::check_form(&head.headers)?;
+        door.guard.check_rights(&head.headers)?;
     }
+    call.may_change = door.guard.may_change();
     let Http { patience, max_body, .. } = door.house.settings;
     call.body = match tokio::time::timeout(patience, read(body, max_body)).await {
         Ok(body) => body?,

@@ -1,13 +1,15 @@
-//! HTTP: a JSON API, metrics and health, on listeners and a thread of their own, so that the I/O threads stay as they are.
+//! HTTP: a JSON API, metrics, health and a dashboard, on listeners and a thread of their own, so that the I/O threads stay as they are.
 //!
 //! A request comes in by `listen`, is checked by `guard`, found in the table of `route`, and answered by an endpoint. Endpoints look
 //! at the server through [`View`](super::View) and act through connections to the broker without a socket, as any local caller.
 
 mod answer;
 mod api;
+mod dashboard;
 mod guard;
 mod io;
 mod listen;
+mod order;
 mod route;
 mod settings;
 mod text;

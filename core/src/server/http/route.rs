@@ -17,6 +17,11 @@ pub(super) enum Endpoint {
     Jobs,
     Job,
     Schedules,
+    Alarms,
+    Page,
+    Events,
+    Asset,
+    Cancel,
 }
 
 /// What a request needs to be done.
@@ -26,6 +31,8 @@ pub(super) enum Needs {
     Nothing,
     /// The right to change things, or to see what jobs hold.
     Rights,
+    /// The same; the body is that of a form of ours.
+    RightsByForm,
 }
 
 /// A row of the table.
@@ -51,6 +58,11 @@ pub(super) static ROUTES: &[Route] = &[
     get("/api/jobs", Endpoint::Jobs),
     get("/api/jobs/{handle}", Endpoint::Job),
     get("/api/schedules", Endpoint::Schedules),
+    get("/api/alarms", Endpoint::Alarms),
+    get("/", Endpoint::Page),
+    get("/events", Endpoint::Events),
+    get("/dashboard/{file}", Endpoint::Asset),
+    Route { method: Method::POST, path: "/cancel", needs: Needs::RightsByForm, endpoint: Endpoint::Cancel },
 ];
 
 /// A request that has been found in the table.
@@ -62,6 +74,8 @@ pub(super) struct Call {
     pub(super) param: Vec<u8>,
     query: Vec<(String, Vec<u8>)>,
     pub(super) body: Bytes,
+    /// Changes are possible where the request came in.
+    pub(super) may_change: bool,
 }
 
 impl Call {
@@ -79,7 +93,7 @@ impl Call {
             let param = param.ok_or_else(|| Problem::bad("The path holds a % that is no escape"))?;
             let query = pairs(query).ok_or_else(|| Problem::bad("The query holds a % that is no escape"))?;
             let (endpoint, needs) = (route.endpoint, route.needs);
-            return Ok(Self { endpoint, needs, param, query, body: Bytes::new() });
+            return Ok(Self { endpoint, needs, param, query, body: Bytes::new(), may_change: false });
         }
         if allowed.is_empty() {
             let text = format!(
@@ -157,7 +171,8 @@ fn matched(pattern: &str, path: &str) -> Option<Option<Vec<u8>>> {
     segments.next().is_none().then_some(param)
 }
 
-fn pairs(query: &str) -> Option<Vec<(String, Vec<u8>)>> {
+/// The words of a query, or of a form.
+pub(super) fn pairs(query: &str) -> Option<Vec<(String, Vec<u8>)>> {
     let words = query.split('&').filter(|word| !word.is_empty());
     words
         .map(|word| {

@@ -22,6 +22,8 @@ pub struct Http {
     pub max_head: usize,
     /// Bytes of a request's body. Default 16 MiB.
     pub max_body: usize,
+    /// Those who may watch the dashboard live at once; further ones are answered by 503. Default 32.
+    pub max_listeners: usize,
     /// How long a request's head may take, and its body, and how long a peer may take nothing of an answer. Default 30 s.
     pub patience: Duration,
 }
@@ -35,6 +37,7 @@ impl Default for Http {
             max_connections: 256,
             max_head: 16 << 10,
             max_body: 16 << 20,
+            max_listeners: 32,
             patience: Duration::from_secs(30),
         }
     }

@@ -4,10 +4,13 @@ mod jobs;
 mod status;
 mod workers;
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use serde_json::Value;
 
 use super::answer::{Answer, Problem, json_answer};
+use super::dashboard;
 use super::listen::House;
 use super::route::{Call, Endpoint};
 
@@ -16,7 +19,7 @@ const PAGE: u64 = 100;
 const MAX_PAGE: u64 = 1000;
 
 /// Answers a request.
-pub(super) async fn run(house: &House, call: &Call) -> Result<Answer, Problem> {
+pub(super) async fn run(house: &Arc<House>, call: &Call) -> Result<Answer, Problem> {
     let view = &house.view;
     match call.endpoint {
         Endpoint::Status => status::status(view, call),
@@ -26,6 +29,11 @@ pub(super) async fn run(house: &House, call: &Call) -> Result<Answer, Problem> {
         Endpoint::Jobs => jobs::jobs(view, call),
         Endpoint::Job => jobs::job(view, call),
         Endpoint::Schedules => jobs::schedules(view, call),
+        Endpoint::Alarms => dashboard::alarms(house, call),
+        Endpoint::Page => dashboard::page(house, call),
+        Endpoint::Events => dashboard::events(house, call),
+        Endpoint::Asset => dashboard::asset(call),
+        Endpoint::Cancel => dashboard::cancel(house, call).await,
     }
 }
 
