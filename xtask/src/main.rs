@@ -3,10 +3,12 @@
 mod bench;
 mod bench_c;
 mod check;
+mod deb;
 mod generate;
 mod install_c;
 mod man;
 mod node;
+mod package;
 mod peers;
 mod python;
 mod run;
@@ -25,9 +27,11 @@ usage: cargo xtask <command>
   test ARGS...      only `cargo test -p lineshaft-tests ARGS...`, with peers and daemon in place (`test --test interop -- perl`)
   test c            only the C library: its suites, programs of libgearman that run with it, and what `install-c` installs
   test node         only the Node.js package: packs it, installs the tarballs in an empty project, runs its suite there
+  test package      only the Debian package: installed, upgraded, removed under a systemd of its own (as root)
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
   generate          the C headers that are made from ffi/src
   install-c ...     the C library, its headers and man pages: --prefix DIR [--profile NAME]
+  deb ...           the Debian package: [--profile NAME]
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand,redis`)
   bench c ...       our libgearman beside Debian's: the same program, CPU per job and rates (`--rounds`, `--jobs`)
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Some("generate") => generate::run(&workspace),
         Some("install-c") => install_c::run(&workspace, &rest),
         Some("vectors") => vectors::run(&workspace, &rest),
+        Some("deb") => deb::run(&workspace, &rest).map(drop),
         Some("bench") => bench::run(&workspace, &rest),
         Some("fuzz") => test::fuzz(&workspace, seconds(&rest)?),
         Some("soak") => test::soak(&workspace, seconds(&rest)?),

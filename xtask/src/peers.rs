@@ -23,6 +23,8 @@ const PACKAGES: [Package; 25] = [
     Package { name: "cmake", probe: Probe::File("/usr/bin/cmake") },
     Package { name: "man-db", probe: Probe::File("/usr/bin/man") },
     Package { name: "mandoc", probe: Probe::File("/usr/bin/mandoc") },
+    Package { name: "systemd", probe: Probe::File("/lib/systemd/systemd") },
+    Package { name: "dbus", probe: Probe::File("/usr/bin/dbus-daemon") },
     Package { name: "zsh", probe: Probe::File("/usr/bin/zsh") },
     Package { name: "fish", probe: Probe::File("/usr/bin/fish") },
     Package { name: "pkgconf", probe: Probe::File("/usr/bin/pkg-config") },

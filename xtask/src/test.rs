@@ -2,7 +2,7 @@
 
 use crate::run::{Failure, Workspace, must, step};
 use crate::tally::Tally;
-use crate::{install_c, node, peers, python};
+use crate::{install_c, node, package, peers, python};
 
 /// Everything, or the whole-system tests that `words` choose.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
@@ -24,6 +24,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         node::test(workspace, &mut tally)?;
         return tally.close();
     }
+    if words == ["package"] {
+        let mut tally = Tally::default();
+        peers::install(workspace)?;
+        workspace.build_libgearman()?;
+        package::test(workspace, &mut tally)?;
+        return tally.close();
+    }
     if words == ["python"] {
         let mut tally = Tally::default();
         python::test(workspace, &mut tally)?;
@@ -39,6 +46,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure
         // The same bytes in every run; `fuzz` tries new ones.
         tally.count(command.env("BOLERO_RANDOM_SEED", "1"))?;
         if let Err(failure) = install_c::test(workspace) {
+            tally.trouble(failure);
+        }
+        if let Err(failure) = package::test(workspace, &mut tally) {
             tally.trouble(failure);
         }
         node::test(workspace, &mut tally)?;
