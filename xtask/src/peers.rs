@@ -16,7 +16,7 @@ enum Probe {
     Run(&'static [&'static str]),
 }
 
-const PACKAGES: [Package; 25] = [
+const PACKAGES: &[Package] = &[
     Package { name: "libgearman-dev", probe: Probe::File("/usr/include/libgearman/gearman.h") },
     Package { name: "php-cli", probe: Probe::File("/usr/bin/php") },
     Package { name: "php-gearman", probe: Probe::Run(&["php", "-r", "new GearmanClient();"]) },
