@@ -11,6 +11,7 @@ mod pipe;
 mod places;
 mod render;
 mod surroundings;
+mod tls;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,11 +1,13 @@
 //! The words that every room uses.
 
 mod data;
+mod identity;
 mod log;
 
 use std::fmt;
 
 pub use data::Data;
+pub use identity::Identity;
 pub use log::{LogLevel, LogLevels, LogTarget, UnknownName};
 
 /// A connection to the broker, of whatever transport. Numbers are never used twice by one broker.

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lineshaft::Result;
 use lineshaft::net::{Address, Connection as Link};
 use lineshaft::protocol::{Decoder, Limits, OutBuf, Request, Response, ResponseStep};
-use lineshaft::{Error, ErrorKind, Result};
+
+use crate::tls::Tls;
 
 /// The largest packet that is taken from a server, in bytes.
 const MAX_PACKET: usize = 1 << 30;
@@ -29,8 +31,7 @@ pub(crate) struct Greeting {
     pub(crate) identifier: Option<Box<[u8]>>,
     /// Options that a server has taken before, each once.
     pub(crate) options: Vec<Box<[u8]>>,
-    /// The program wants TLS.
-    pub(crate) tls: bool,
+    pub(crate) tls: Tls,
 }
 
 /// One server. `P` is what a client or a worker knows about the conversation.
@@ -104,11 +105,10 @@ impl Line {
     /// Opens the connection, or goes on with that: true when it is open. The greeting goes in front of everything.
     ///
     /// # Errors
-    /// Those of connecting; and any connection is refused where the program wants TLS, rather than made in the clear.
+    /// Those of connecting, and of TLS, where the program wants it: nothing is ever sent in the clear then.
     pub(crate) fn open(&mut self, greeting: &Greeting) -> Result<bool> {
-        if greeting.tls {
-            let why = "TLS is not supported in this build";
-            return Err(Error::new(ErrorKind::CouldNotConnect, "connect", why));
+        if self.link.is_closed() {
+            self.link.set_tls(greeting.tls.client()?);
         }
         if !self.link.connect()? {
             return Ok(false);
@@ -130,7 +130,7 @@ impl Line {
         self.link.send(std::slice::from_ref(request));
     }
 
-    pub(crate) const fn unsent(&self) -> usize {
+    pub(crate) fn unsent(&self) -> usize {
         self.link.unsent()
     }
 

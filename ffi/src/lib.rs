@@ -32,6 +32,7 @@ mod scripted;
 mod status;
 mod task_attr;
 mod text;
+mod tls;
 mod unique;
 mod universal;
 mod worker;

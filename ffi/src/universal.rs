@@ -18,6 +18,7 @@ use crate::returns::{
     self, ARGUMENT_TOO_LARGE, ECHO_DATA_CORRUPTION, GETADDRINFO, INVALID_ARGUMENT, IO_WAIT, NO_ACTIVE_FDS,
     NO_SERVERS, SUCCESS, TIMEOUT, UNKNOWN_OPTION,
 };
+use crate::tls::environment;
 
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_PORT: u16 = 4730;
@@ -79,7 +80,8 @@ impl<P: Default> Universal<P> {
             ..Universal::default()
         };
         copy.greeting.identifier = self.greeting.identifier.clone();
-        copy.greeting.tls = self.greeting.tls;
+        // Its files are those of the environment.
+        copy.greeting.tls.on = self.greeting.tls.on;
         copy.report.log_as(&self.report);
         // libgearman reverses the order here; clients and programs have got used to it.
         copy.connections = self.connections.iter().rev().map(Connection::again).collect();
@@ -88,8 +90,7 @@ impl<P: Default> Universal<P> {
 
     /// Adds the servers of `GEARMAN_SERVERS`, where the program's user has set it. False where one of them cannot be added.
     pub(crate) fn add_servers_of_environment(&mut self) -> bool {
-        #[allow(clippy::disallowed_methods, reason = "the only setting that libgearman reads from there")]
-        let Some(list) = std::env::var_os("GEARMAN_SERVERS") else { return true };
+        let Some(list) = environment("GEARMAN_SERVERS") else { return true };
         self.add_servers(list.as_encoded_bytes()) == SUCCESS
     }
 

@@ -309,15 +309,19 @@ gearman_return_t gearman_client_set_memory_allocators(gearman_client_st *client,
                                                       void *context);
 
 /*
- Turns TLS on or off. This build has none: the bit GEARMAN_CLIENT_SSL is kept, and with it on every connection is refused
- with an error that says so. The files are not read.
+ Turns TLS on or off, and names the files for the next connection: certificates of trusted authorities, the client's certificate
+ and its key, all as PEM.
+
+ NULL or empty stands for what GEARMAND_CA_CERTIFICATE, GEARMAN_CLIENT_PEM and GEARMAN_CLIENT_KEY name, or else gearmand-ca.pem,
+ gearman.pem and gearman.key in /etc/ssl/certs; without a client certificate there the client shows none. A file that cannot be
+ used ends calls with GEARMAN_INVALID_ARGUMENT. The server has to show a certificate for the name under which it was added.
  */
 GEARMAN_API
 void gearman_client_set_ssl(gearman_client_st *client,
                             bool ssl,
-                            const char *_ca_file,
-                            const char *_certificate,
-                            const char *_key_file);
+                            const char *ca_file,
+                            const char *certificate,
+                            const char *key_file);
 
 /*
  Asks how the job with a handle stands: whether the server knows it, whether a worker has it, and what that has reported. What
@@ -1134,14 +1138,14 @@ gearman_return_t gearman_worker_set_memory_allocators(gearman_worker_st *worker,
                                                       void *context);
 
 /*
- Turns TLS on or off from the next connection on. This build has none: a worker that wants it reaches no server.
+ Turns TLS on or off from the next connection on, and names its files, as gearman_client_set_ssl() does.
  */
 GEARMAN_API
 void gearman_worker_set_ssl(gearman_worker_st *worker,
                             bool ssl,
-                            const char *_ca_file,
-                            const char *_certificate,
-                            const char *_key_file);
+                            const char *ca_file,
+                            const char *certificate,
+                            const char *key_file);
 
 /*
  The pointer that the client of the pieces has as its context: NULL, unless the aggregator has been given one.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod browser;
+pub mod certificates;
 pub mod clock;
 pub mod crash;
 pub mod fuzz;

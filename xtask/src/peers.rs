@@ -45,6 +45,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "tokyocabinet-bin", probe: Probe::File("/usr/bin/tchmgr") },
     Package { name: "mariadb-server", probe: Probe::File("/usr/sbin/mariadbd") },
     Package { name: "postgresql", probe: Probe::Run(&["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"]) },
+    Package { name: "openssl", probe: Probe::File("/usr/bin/openssl") },
     Package { name: "valgrind", probe: Probe::File("/usr/bin/valgrind") },
     Package { name: "python3-venv", probe: Probe::Run(&["python3", "-c", "import ensurepip, venv"]) },
 ];

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use lineshaft::blocking::Admin;
+use lineshaft::client::admin::AdminOptions;
 use lineshaft::error::{Error, ErrorKind};
 
 use crate::exit::{Exit, Failure, say};
 use crate::options::parse::{Place, Rules, parse};
-use crate::options::{Given, Refusal, Standing, gearadmin, help, refuse};
-use crate::places;
+use crate::options::{Given, Refusal, gearadmin, help, refuse};
+use crate::tls::TlsOptions;
+use crate::{places, surroundings};
 
 /// The actions in the order in which they are done, whatever the order on the command line, with the command of each. An
 /// option with a value has it behind the command.
@@ -51,7 +53,6 @@ fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
         writeln!(io::stdout(), "{}", help::render(&gearadmin::all()))?;
         return Ok(Exit::Done);
     }
-    refuse_what_is_missing(&given)?;
     let text = |name: &str, default: &str| match value(name) {
         Some(Given { value: Some(value), .. }) => value.clone(),
         _ => default.into(),
@@ -63,7 +64,8 @@ fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
     if commands.is_empty() {
         return misused("No option execution operation given.");
     }
-    let mut admin = Admin::new(server)?;
+    let tls = TlsOptions::switched(value("ssl").is_some()).client(&surroundings::variable)?;
+    let mut admin = Admin::with_options(server, AdminOptions { tls, ..AdminOptions::default() })?;
     let mut exit = Exit::Done;
     for command in commands {
         match admin.command(&command) {
@@ -82,17 +84,6 @@ fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
 fn misused(why: &str) -> Result<Exit, Failure> {
     writeln!(io::stdout(), "{why}\n\n{}", help::render(&gearadmin::all()))?;
     Ok(Exit::Usage)
-}
-
-fn refuse_what_is_missing(given: &[Given]) -> Result<(), Refusal> {
-    for flag in gearadmin::all() {
-        if let Standing::Missing(why) = flag.standing
-            && given.iter().any(|given| given.name == flag.long)
-        {
-            return refuse(format!("{} cannot be used: {why}", flag.name()));
-        }
-    }
-    Ok(())
 }
 
 fn line(command: &str, given: &Given) -> Result<String, Refusal> {

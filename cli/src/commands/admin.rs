@@ -153,7 +153,7 @@ pub(super) fn client(connection: &Connection) -> Result<Client, Failure> {
     let answer_timeout = connection.timeout(Some(ANSWER)).unwrap_or(Duration::MAX);
     let defaults = AdminOptions::default();
     let connect_timeout = defaults.connect_timeout.min(answer_timeout);
-    let options = AdminOptions { connect_timeout, answer_timeout, ..defaults };
+    let options = AdminOptions { connect_timeout, answer_timeout, tls: connection.tls()?, ..defaults };
     Ok(Client::with_options(connection.servers()?, options)?)
 }
 
@@ -181,7 +181,7 @@ fn ping(data: &OsString, connection: &Connection) -> Result<ExitCode, Failure> {
     let answer_timeout = connection.timeout(Some(ANSWER)).unwrap_or(Duration::MAX);
     let defaults = Options::default();
     let connect_timeout = defaults.connect_timeout.min(answer_timeout);
-    let options = Options { connect_timeout, answer_timeout, ..defaults };
+    let options = Options { connect_timeout, answer_timeout, tls: connection.tls()?, ..defaults };
     for server in connection.servers()?.iter() {
         let client = JobClient::with_options(server, options.clone())?;
         client.connect()?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lineshaft::blocking::{Admin as AdminClient, Client};
+use lineshaft::client::Options;
 use lineshaft::client::admin::{ExplanationRow, FunctionStatus};
 use lineshaft::error::ErrorKind;
 use lineshaft::types::JobHandle;
@@ -67,7 +68,8 @@ impl Doctor {
         if let Some(known) = functions.iter().find(|known| known.function == about) {
             return Ok(vec![function(known)]);
         }
-        let client = Client::new(self.connection.servers()?)?;
+        let options = Options { tls: self.connection.tls()?, ..Options::default() };
+        let client = Client::with_options(self.connection.servers()?, options)?;
         let status = client.status(&JobHandle::from(about))?;
         let (reason, text) = match (status.known, status.running) {
             (false, _) => (

@@ -8,6 +8,7 @@ mod lists;
 mod queue;
 mod serve;
 mod submit;
+mod tls;
 mod top;
 mod work;
 
@@ -16,11 +17,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use lineshaft::net::Servers;
+use lineshaft::net::{ClientTls, Servers};
 
 use crate::classic;
 use crate::exit::{Exit, Failure};
 use crate::surroundings;
+use crate::tls::TlsOptions;
 
 /// The Gearman job system: job server, client, worker and administration in one program.
 #[derive(Debug, Parser)]
@@ -47,6 +49,9 @@ enum Command {
     /// Copy, list, check and delete the jobs in stores that no server has open.
     #[command(subcommand)]
     Queue(queue::Queue),
+    /// Certificates for trying TLS.
+    #[command(subcommand)]
+    Tls(tls::Tls),
     /// Print every setting of the job server with its value and where that comes from.
     Config(config::Config),
     /// Print what a shell needs to complete this program's words and options.
@@ -67,9 +72,16 @@ struct Connection {
     /// Seconds to wait at the most; 0 waits without limit.
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 impl Connection {
+    /// What connections are made with; `None` for plain text.
+    fn tls(&self) -> Result<Option<ClientTls>, Failure> {
+        self.tls.client(&surroundings::variable)
+    }
+
     fn servers(&self) -> Result<Servers, Failure> {
         if !self.servers.is_empty() {
             return Ok(self.servers.join(",").parse()?);
@@ -127,6 +139,7 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         Command::Admin(admin) => admin.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Queue(queue) => queue.run(),
+        Command::Tls(tls) => tls.run(),
         Command::Config(config) => config.run(),
         Command::Completions(completions) => completions.run(),
         Command::ManPages(pages) => pages.run(),

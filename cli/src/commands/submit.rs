@@ -81,7 +81,7 @@ fn moment(text: &str) -> Result<i64, String> {
 impl Submit {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let limits = Limits { max_packet: u32::MAX as usize, ..Limits::default() };
-        let mut options = Options { limits, ..Options::default() };
+        let mut options = Options { limits, tls: self.connection.tls()?, ..Options::default() };
         if let Some(timeout) = self.connection.timeout(None) {
             options.connect_timeout = timeout.min(options.connect_timeout);
             options.answer_timeout = timeout.min(options.answer_timeout);

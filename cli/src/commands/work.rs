@@ -83,6 +83,7 @@ impl Work {
     fn worker(wish: &Arc<Self>, servers: &Servers, quota: &Arc<Quota>) -> Result<Worker, Failure> {
         let mut options = Options {
             client_id: wish.id.clone(),
+            tls: wish.connection.tls()?,
             limits: Limits { max_packet: u32::MAX as usize, ..Limits::default() },
             ..Options::default()
         };

@@ -11,6 +11,7 @@ mod reload;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod store;
+mod tls;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -64,7 +65,7 @@ pub(crate) fn run(sources: Sources) -> Result<ExitCode, Failure> {
     for stranger in strangers(surroundings::variables()) {
         tracing::warn!("{stranger}");
     }
-    tracing::debug!("Initializing Gear on port {} with SSL: false", settings.port);
+    tracing::debug!("Initializing Gear on port {} with SSL: {}", settings.port, settings.tls.is_some());
     let (pid, level) = (std::process::id(), settings.log.levels.general());
     tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");
     // Sockets that have been passed take the place of those that the settings name.
@@ -137,10 +138,19 @@ fn start(
         builder = builder.keepalive(Keepalive { idle, interval, count: keepalive.count });
     }
     for address in addresses {
-        builder = builder.listen(address);
+        builder = match (&settings.tls, &address) {
+            (Some(_), Address::Tcp { .. }) => builder.listen_tls(address),
+            _ => builder.listen(address),
+        };
+    }
+    if let Some(tls) = &settings.tls {
+        builder = builder.tls(tls.clone());
     }
     for socket in passed {
-        builder = builder.listen_on(socket);
+        builder = match (&settings.tls, socket) {
+            (Some(_), Passed::Tcp(socket)) => builder.listen_tls_on(socket),
+            (_, socket) => builder.listen_on(socket),
+        };
     }
     if let Some(store) = open_store(settings)? {
         builder = builder.store(store).store_when(settings.queue.when);
@@ -148,6 +158,9 @@ fn start(
     builder.start().map_err(|error| {
         if error.kind() == ErrorKind::QueueError {
             return Failure::new(Exit::System, error.detail());
+        }
+        if error.operation() == "tls" {
+            return Failure::new(Exit::Usage, error.detail());
         }
         let exit = if error.kind() == ErrorKind::InvalidArgument { Exit::Usage } else { Exit::System };
         Failure::new(exit, format!("{error}; choose another address, port or setting"))

@@ -48,6 +48,9 @@ impl Running {
         let settings = Settings::read(&choices)?;
         let changed = self.choices.changed(&choices);
         let changes = |name: &str| changed.iter().any(|(flag, _)| flag.long == name);
+        if let (Some(tls), Some(_)) = (&settings.tls, &self.settings.tls) {
+            server.reload_tls(tls).map_err(|error| Refusal(error.detail().to_owned()))?;
+        }
         server
             .reconfigure(&settings.broker, settings.limits, settings.server_limits)
             .map_err(|error| Refusal(error.detail().to_owned()))?;
@@ -55,11 +58,20 @@ impl Running {
         if changes("verbose") || changes("log-levels") {
             server.set_log_levels(settings.log.levels);
         }
+        let new_rights = settings.broker.rights != self.settings.broker.rights;
+        if new_rights {
+            server.set_rights(&settings.broker.rights);
+            self.settings.broker.rights = settings.broker.rights;
+        }
         self.settings.drain_deadline = settings.drain_deadline;
         self.settings.log.file = settings.log.file;
         let (applied, left): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(flag, _)| flag.live);
         let changes = Changes {
-            applied: applied.iter().map(|(flag, value)| format!("{} to {value}", flag.long)).collect(),
+            applied: applied
+                .iter()
+                .map(|(flag, value)| format!("{} to {value}", flag.long))
+                .chain(new_rights.then(|| "the rights".to_owned()))
+                .collect(),
             left: left.iter().map(|(flag, _)| flag.long).collect(),
         };
         // What cannot change is said again by the next SIGHUP.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lineshaft::broker::Config;
+use lineshaft::net::ServerTls;
 use lineshaft::protocol::Limits;
 use lineshaft::server::ServerLimits;
 use lineshaft::types::LogLevel;
@@ -12,6 +13,7 @@ use super::engine;
 use super::http::HttpSettings;
 use super::log::{Format, LogSettings, levels};
 use super::store::Queue;
+use super::tls;
 use crate::options::choices::{Choices, Program};
 use crate::options::{Refusal, Source, gearmand, refuse};
 use crate::surroundings;
@@ -54,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) keepalive: Option<Keepalive>,
     pub(crate) broker: Config,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) queue: Queue,
     pub(crate) limits: Limits,
     pub(crate) server_limits: ServerLimits,
@@ -80,9 +83,6 @@ impl Settings {
             return refuse("hashtable-buckets has to be greater than 0");
         }
         refuse_protocols(choices)?;
-        if let Some(table) = choices.tables().first() {
-            return Err(table.refusal("rights cannot be set: this build has no TLS"));
-        }
         let whole_machine = std::thread::available_parallelism().map_or(1, usize::from);
         let pid_file = choices.find("pid-file");
         let program = choices.program();
@@ -106,7 +106,8 @@ impl Settings {
                 None => whole_machine.div_ceil(2).min(DEFAULT_THREADS),
             },
             keepalive: choices.is_set("keepalive").then(|| keepalive(choices)),
-            broker: engine::broker(choices, log.levels)?,
+            broker: Config { rights: tls::rights(choices)?, ..engine::broker(choices, log.levels)? },
+            tls: tls::settings(choices)?,
             queue: Queue::read(choices, &surroundings::variable)?,
             limits: engine::limits(choices),
             server_limits: engine::server_limits(choices),

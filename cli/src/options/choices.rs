@@ -47,6 +47,13 @@ pub(crate) struct Choices {
 /// Reads one environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// gearmand's variables for the files of TLS, with their options.
+const TLS_VARIABLES: [(&str, &str); 3] = [
+    ("ssl-ca-file", "GEARMAND_CA_CERTIFICATE"),
+    ("ssl-certificate", "GEARMAND_SERVER_PEM"),
+    ("ssl-key", "GEARMAND_SERVER_KEY"),
+];
+
 /// Options of which only the command line speaks.
 const ONLY_ON_COMMAND_LINE: [&str; 3] = ["help", "version", "check-args"];
 
@@ -65,6 +72,7 @@ impl Choices {
                 choices.add(given);
             }
         }
+        choices.read_tls_variables(env);
         choices.read_file(env)?;
         if let Some(port) = env("GEARMAND_PORT").filter(|port| !is_link(port)) {
             // gearmand reads it only where nothing else has set the port.
@@ -84,6 +92,19 @@ impl Choices {
     fn add(&mut self, given: Given) {
         if self.find(given.name).is_none() {
             self.given.push(given);
+        }
+    }
+
+    /// The variables that gearmand has for TLS. With it they are stronger than the command line; with us that holds under its name.
+    fn read_tls_variables(&mut self, env: Environment<'_>) {
+        let is_set = |given: &Given| given.name == "ssl" && given.value.is_none();
+        let as_gearmand = self.program == Program::Gearmand && self.given.iter().any(is_set);
+        for (name, variable) in TLS_VARIABLES {
+            let Some(value) = env(variable) else { continue };
+            if as_gearmand {
+                self.given.retain(|given| given.name != name);
+            }
+            self.add(Given { name, value: Some(value), source: Source::Environment(variable.into()) });
         }
     }
 
@@ -305,12 +326,10 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_there_are_refused_wherever_they_are_asked_for() {
-        for words in [&["--ssl"][..], &["--http-port", "80"]] {
-            let why = resolve(Program::Gearmand, words, &[]).unwrap_err();
-            assert!(why.starts_with(&format!("{} (flag) cannot be used: this build ", words[0])), "{why}");
-        }
-        let why = resolve(Program::Serve, &[], &[("LINESHAFT_SSL", "1")]).unwrap_err();
-        assert!(why.starts_with("--ssl (environment LINESHAFT_SSL) cannot be used: "), "{why}");
+        let why = resolve(Program::Gearmand, &["--http-port", "80"], &[]).unwrap_err();
+        assert!(why.starts_with("--http-port (flag) cannot be used: this build "), "{why}");
+        let why = resolve(Program::Serve, &[], &[("LINESHAFT_HTTP_PORT", "80")]).unwrap_err();
+        assert!(why.starts_with("--http-port (environment LINESHAFT_HTTP_PORT) cannot be used: "), "{why}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ static GEARADMIN: &[Flag] = &[
     flag("status", NO_LETTER, "Print jobs and workers per function.").group(GROUP),
     flag("priority-status", NO_LETTER, "Print queued jobs per function and priority.").group(GROUP),
     flag("workers", NO_LETTER, "Print every connection with its functions.").group(GROUP),
-    flag("ssl", 'S', "Not in this build.").group(GROUP).missing(super::NO_TLS),
+    flag("ssl", 'S', "Speak TLS, with the files that GEARMAND_CA_CERTIFICATE, GEARMAN_CLIENT_PEM and GEARMAN_CLIENT_KEY name.").group(GROUP),
 ];
 
 /// All of them, in the order of the help.

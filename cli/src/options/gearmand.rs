@@ -1,6 +1,6 @@
 //! The options of gearmand, and those that we add to them. `lineshaft serve` takes all of them as well.
 
-use super::{Flag, NO_LETTER, NO_TLS, flag};
+use super::{Flag, NO_LETTER, flag};
 
 const U32: i64 = u32::MAX as i64;
 const I32: i64 = i32::MAX as i64;
@@ -39,6 +39,13 @@ static GEARMAND: &[Flag] = &[
     flag("worker-wakeup", 'w', "Sleeping workers that are woken for a job. 0: all. Default is one, and more where it has not come after --wake-grace.").number("N", 0, U32).live(),
     flag("check-args", NO_LETTER, "Check the options and the configuration file, then exit.").hidden(),
     flag("port", 'p', "Port to listen on, a number or the name of a service.").text("PORT").group("Gear").or("4730"),
+    flag("ssl", NO_LETTER, "Take TLS, and nothing else, on the port. Unix sockets stay plain.").group("TLS"),
+    flag("ssl-ca-file", NO_LETTER, "Certificates of the authorities whose client certificates are good. Default is to ask nobody for one.").text("FILE").group("TLS").live(),
+    flag("ssl-certificate", NO_LETTER, "The server's certificate, with those between it and its authority behind it.").text("FILE").group("TLS").or("/etc/ssl/certs/gearmand.pem").at_serve(None).live(),
+    flag("ssl-key", NO_LETTER, "The key of that certificate.").text("FILE").group("TLS").or("/etc/ssl/certs/gearmand.key").at_serve(None).live(),
+    flag("ssl-verify", NO_LETTER, "With --ssl-ca-file: none asks nobody for a certificate, optional refuses bad ones, required lets nobody in without a good one.").text("WHEN").group("TLS").or("optional").live(),
+    flag("ssl-max-handshakes", NO_LETTER, "TLS handshakes under way at a time; further connections are closed.").number("N", 1, U32).group("TLS").or("4096"),
+    flag("ssl-handshake-timeout", NO_LETTER, "Seconds that a peer has for its TLS handshake.").number("SECONDS", 1, 3600).group("TLS").or("10"),
     flag("store", NO_LETTER, "Where background jobs are kept: memory, log (in the state directory), or an address such as log:FOLDER or sqlite:FILE.").text("ADDRESS").group("Lineshaft").or("memory").at_serve(Some("log")),
     flag("unix", NO_LETTER, "Listen on this Unix socket as well.").text("PATH").group("Lineshaft"),
     flag("compat", NO_LETTER, "The gearmand whose order of jobs is kept, 1.1 or 2.0.").text("VERSION").group("Lineshaft").or("2.0"),
@@ -80,10 +87,6 @@ static GEARMAND: &[Flag] = &[
     flag("http-listeners", NO_LETTER, "Those who watch the dashboard live at a time.").number("N", 1, 65535).group("HTTP").or("32"),
     flag("http-patience", NO_LETTER, "Seconds that an HTTP request may take to come, and its peer to take some of the answer.").number("SECONDS", 1, 3600).group("HTTP").or("30"),
     flag("http-port", NO_LETTER, "").text("PORT").group(ABSENT).missing(NO_HTTP),
-    flag("ssl", NO_LETTER, "").group(ABSENT).missing(NO_TLS),
-    flag("ssl-ca-file", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
-    flag("ssl-certificate", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
-    flag("ssl-key", NO_LETTER, "").text("FILE").group(ABSENT).missing(NO_TLS),
     queue("store-queue-on-shutdown", "", "Store jobs only when the server is stopped, not when they are submitted."),
     queue("libsqlite3-db", "FILE", "SQLite: the file."),
     queue("libsqlite3-table", "NAME", "SQLite: gearmand's table, whose jobs are taken over.").or("gearman_queue"),

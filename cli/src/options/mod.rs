@@ -77,10 +77,6 @@ pub(crate) const fn flag(long: &'static str, short: char, help: &'static str) ->
     }
 }
 
-/// What to say of every TLS option.
-pub(crate) const NO_TLS: &str =
-    "this build has no TLS; leave the option out, or reach the server through a TLS proxy or tunnel";
-
 /// Stands in a table for "no letter".
 pub(crate) const NO_LETTER: char = '\0';
 

@@ -34,7 +34,6 @@ pub(crate) struct Table {
 
 impl Table {
     /// Reads the table by its type's `Deserialize`; `#[serde(deny_unknown_fields)]` there makes a key that is misspelt an error.
-    #[cfg_attr(not(test), expect(dead_code, reason = "rights are read where there is TLS"))]
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         // The reader's values borrow from the text, so that it is read once more.
         let refusal = |error: toml::de::Error| {

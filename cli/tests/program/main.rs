@@ -10,6 +10,7 @@ mod own;
 mod queue;
 mod reload;
 mod stores;
+mod tls;
 mod tools;
 mod top;
 

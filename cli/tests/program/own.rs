@@ -86,7 +86,7 @@ fn every_way_to_fail_has_its_code() {
         (2, &["submit", "-S", "a:b", "f", "x"], "lineshaft: address: INVALID_ARGUMENT: `a:b`"),
         (2, &["submit", "-S", &server, "", "x"], "lineshaft: submit: INVALID_FUNCTION_NAME"),
         (2, &["serve", "--threads", "x"], "error: the argument ('x') for option '--threads' is invalid"),
-        (2, &["serve", "--ssl"], "lineshaft: --ssl (flag) cannot be used: this build has no TLS"),
+        (2, &["serve", "--ssl"], "lineshaft: --ssl needs --ssl-certificate; `lineshaft tls init FOLDER`"),
         (3, &["submit", "-S", &nobody, "f", "x"], "lineshaft: connect: COULD_NOT_CONNECT: 127.0.0.1:"),
         (4, &["submit", "-S", &server, "-t", "0.1", "f", "x"], "lineshaft: task: TIMEOUT"),
         (

@@ -14,7 +14,7 @@ impl Broker {
         // gearmand says nothing before it closes, and what its users run knows that.
         let Some(words) = words(line, self.limits.max_words) else { return out.close(conn) };
         let mut answer = Vec::new();
-        self.answer(&words, &mut answer, out);
+        self.answer(conn, &words, &mut answer, out);
         if ["cancel", "drop"].iter().any(|ends| words[0].eq_ignore_ascii_case(ends.as_bytes())) {
             // What has been said to be gone does not come back after a crash.
             out.confirm(conn, &Response::Text(&answer));
@@ -23,9 +23,21 @@ impl Broker {
         }
     }
 
-    fn answer(&mut self, words: &[&[u8]], to: &mut Vec<u8>, out: &mut dyn Outbox) {
+    fn answer(&mut self, conn: ConnId, words: &[&[u8]], to: &mut Vec<u8>, out: &mut dyn Outbox) {
         let command = words[0].to_ascii_lowercase();
         let second = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
+        let concerns = match (&command[..], &second[..], words.len()) {
+            (b"version", _, _) => None,
+            (b"cancel", b"job", 3) => Some(self.function_of(words[2])),
+            (b"create" | b"drop", b"function", 3) => Some(Some(words[2])),
+            (b"maxqueue", _, 2..) => Some(Some(words[1])),
+            _ => Some(None),
+        };
+        if let Some(function) = concerns
+            && !self.permit_admin(conn, function, to, out)
+        {
+            return;
+        }
         match (&command[..], &second[..], words.len()) {
             (b"version", _, _) => line(to, &[b"OK ", self.config.version.as_bytes()]),
             (b"verbose", _, 1) => line(to, &[b"OK ", self.config.log_levels.general().name().as_bytes()]),
@@ -169,6 +181,16 @@ impl Broker {
             explanation(to, &one);
         }
         to.extend_from_slice(b".\n");
+    }
+
+    /// The function of a job or schedule, where there is such.
+    fn function_of(&self, handle: &[u8]) -> Option<&[u8]> {
+        let number = self.number_of(handle)?;
+        let function = match self.queue.find(number) {
+            Some(job) => self.queue.job(job).function,
+            None => self.schedules.find(number)?.function,
+        };
+        Some(&self.queue.functions.get(function).name)
     }
 
     fn cancel_job(&mut self, handle: &[u8], to: &mut Vec<u8>, out: &mut dyn Outbox) {

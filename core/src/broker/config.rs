@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::AlarmLimits;
+use super::{AlarmLimits, Grant};
 use crate::types::{LogLevel, LogLevels};
 
 /// Whose visible behaviour is copied where gearmand's releases differ.
@@ -69,6 +69,9 @@ pub struct Config {
     pub hash_seed: [u64; 2],
     /// The time zone of schedules. Default UTC.
     pub time_zone: TimeZone,
+    /// Who may do what. Default: empty, and everybody may do everything. Otherwise nobody but callers of the same process may do what
+    /// no grant says. Asking for a job's status, echoes, options and `version` are free.
+    pub rights: Vec<Grant>,
     /// What the admin command `version` says. Default: this crate's version.
     pub version: String,
     /// What the admin command `getpid` says. Default 0.
@@ -103,6 +106,7 @@ impl Default for Config {
             alarms: AlarmLimits::default(),
             hash_seed: [0; 2],
             time_zone: TimeZone::UTC,
+            rights: Vec::new(),
             version: env!("CARGO_PKG_VERSION").into(),
             pid: 0,
             log_levels: LogLevels::new(LogLevel::Error),
@@ -163,6 +167,8 @@ impl Config {
             handle_prefix: _,
             hash_seed: _,
             time_zone: _,
+            // These change by an input of their own.
+            rights: _,
             version: _,
             pid: _,
             log_levels: _,

@@ -6,7 +6,7 @@ use super::{Broker, Outbox, Response};
 use crate::error::ErrorKind;
 use crate::protocol::Grab;
 use crate::queue::Sleep;
-use crate::types::ConnId;
+use crate::types::{ConnId, Identity};
 
 /// Bytes of an identifier that are kept, as in gearmand.
 const MAX_IDENTIFIER: usize = 127;
@@ -16,6 +16,7 @@ const MAX_IDENTIFIER: usize = 127;
 pub(super) struct Connection {
     pub(super) id: ConnId,
     pub(super) peer: Box<str>,
+    pub(super) identity: Identity,
     /// What SET_CLIENT_ID said; `None` before.
     pub(super) identifier: Option<Box<[u8]>>,
     /// Exceptions arrive as such.
@@ -85,10 +86,11 @@ impl Broker {
         self.stats.connections += 1;
         let exceptions = self.config.exceptions;
         let (identifier, all_yours, woken, grab, excepted) = (None, false, None, Grab::Job, 0);
-        let peer = peer.into();
+        let (peer, identity) = (peer.into(), Identity::Anonymous);
         self.connections.open(Connection {
             id: conn,
             peer,
+            identity,
             identifier,
             exceptions,
             all_yours,

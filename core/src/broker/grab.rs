@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Broker, Outbox};
+use super::{Broker, Outbox, Right};
 use crate::error::ErrorKind;
 use crate::protocol::{Assign, Grab, Response};
 use crate::queue::{Order, Sleep};
@@ -13,7 +13,10 @@ const MIN_TIMEOUT: u64 = 1000;
 
 impl Broker {
     pub(super) fn can_do(&mut self, conn: ConnId, function: &[u8], timeout: u64, out: &mut dyn Outbox) {
-        let found = self.function(function).and_then(|id| self.check_abilities(conn, id).map(|()| id));
+        let found = self
+            .permit(conn, Right::Work, Some(function))
+            .and_then(|()| self.function(function))
+            .and_then(|id| self.check_abilities(conn, id).map(|()| id));
         match found {
             Ok(id) => self.queue.peers.register(&mut self.queue.functions, conn.slot, id, timeout),
             Err((kind, text)) => self.error(conn, kind, &text, out),
@@ -57,7 +60,7 @@ impl Broker {
     }
 
     /// Ends a registration; the jobs of that function that the connection holds go back to the queue.
-    fn give_up(&mut self, conn: ConnId, function: u32, out: &mut dyn Outbox) {
+    pub(super) fn give_up(&mut self, conn: ConnId, function: u32, out: &mut dyn Outbox) {
         if !self.queue.peers.unregister(&mut self.queue.functions, conn.slot, function, self.now.mono) {
             return;
         }

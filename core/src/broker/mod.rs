@@ -13,6 +13,7 @@ mod explain;
 mod grab;
 mod handle;
 pub mod report;
+mod rights;
 mod schedule;
 mod stats;
 mod status;
@@ -26,12 +27,13 @@ use std::time::Duration;
 use crate::protocol::{Frame, Limits, Refusal, Request, Response};
 use crate::queue::{At, Order, Queue, Tick};
 use crate::store::Change;
-use crate::types::{ConnId, LogLevels};
+use crate::types::{ConnId, Identity, LogLevels};
 
 pub use crate::queue::{Counters, Histogram};
 pub use alarm::{Age, Alarm, AlarmLimits, Alarms};
 pub use config::{Compat, Config, ConfigError};
 pub use explain::{Explanation, Holder, Note, Reason, Workers};
+pub use rights::{Grant, Right};
 pub use stats::Stats;
 
 use connection::Connections;
@@ -57,6 +59,18 @@ pub enum Input<'a> {
         conn: ConnId,
         /// Who it is, for the admin command `workers`: an address without blanks.
         peer: &'a str,
+    },
+    /// A connection is somebody's; one of whom this is not said is [`Identity::Anonymous`].
+    Identified {
+        /// The connection.
+        conn: ConnId,
+        /// Whose.
+        identity: &'a Identity,
+    },
+    /// Rights have changed: [`Config::rights`]. What workers have registered and may not any longer is taken from them.
+    Rights {
+        /// The new ones.
+        grants: &'a [Grant],
     },
     /// A message has come.
     Received {
@@ -303,6 +317,8 @@ impl Broker {
             }
             Input::Opened { conn, peer } => self.opened(conn, peer),
             Input::Ended { conn } => self.ended(conn, out),
+            Input::Identified { conn, identity } => self.identified(conn, identity),
+            Input::Rights { grants } => self.set_rights(grants, out),
             Input::Closed { conn } => self.closed(conn, out),
             Input::Tick => self.tick(out),
             Input::Drain => self.draining = true,

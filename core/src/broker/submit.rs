@@ -1,6 +1,6 @@
 //! Submissions.
 
-use super::{Broker, Event, Outbox};
+use super::{Broker, Event, Outbox, Right};
 use crate::error::ErrorKind;
 use crate::protocol::{Refusal, Response, Submit, When};
 use crate::queue::{Extra, Job, NewJob, Place};
@@ -28,6 +28,7 @@ impl Broker {
         if self.draining {
             return Err((ErrorKind::Closed, "The server is being stopped and takes no new jobs".into()));
         }
+        self.permit(conn, Right::Submit, Some(function))?;
         let function_id = self.function(function)?;
         if let When::Schedule(schedule) = submit.when {
             self.check_storing(function.len() + unique.len() + workload.len() + schedule.as_bytes().len())?;

@@ -69,7 +69,7 @@ impl Client {
 
     /// As [`Client::with_options`], for servers that are servers.
     pub(crate) fn of(servers: Servers, options: Options) -> Self {
-        let connector = Connector::new(servers, options.connect_timeout);
+        let connector = Connector::new(servers, options.connect_timeout, options.tls.clone());
         let inner = Inner {
             clock: Clock::new(),
             decoder: Decoder::new(options.limits),

@@ -327,7 +327,7 @@ async fn drive(shared: Arc<Shared>, connection: u64) {
         }
     };
     let result = match connected {
-        Connected::Socket(stream) => serve_socket(&shared, &stream).await,
+        Connected::Socket(mut stream) => serve_socket(&shared, &mut stream).await,
         Connected::Local(link) => serve_local(&shared, link, connection).await,
     };
     if let Err(error) = result {
@@ -353,7 +353,13 @@ async fn reach(shared: &Shared) -> Result<(usize, Connected)> {
     let mut failures = Vec::new();
     loop {
         for server in (first..first + count).map(|turn| turn % count) {
-            match connect(&shared.servers[server], shared.options.connect_timeout).await {
+            match connect(
+                &shared.servers[server],
+                shared.options.connect_timeout,
+                shared.options.tls.as_ref(),
+            )
+            .await
+            {
                 Ok(connected) => return Ok((server, connected)),
                 Err(error) => failures.push(error),
             }
@@ -396,7 +402,7 @@ impl Shared {
     }
 }
 
-async fn serve_socket(shared: &Shared, stream: &Stream) -> Result<()> {
+async fn serve_socket(shared: &Shared, stream: &mut Stream) -> Result<()> {
     shared.connected(Link::Socket);
     let (mut input, mut out) = (InBuf::default(), OutBuf::new());
     let mut timer = Timer::new(shared.clock);

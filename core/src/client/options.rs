@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::exchange::Settings;
+use crate::net::ClientTls;
 use crate::protocol::Limits;
 
 /// Options of a client. All have defaults; change what you need:
@@ -37,6 +38,8 @@ pub struct Options {
     pub max_unread: usize,
     /// Bytes that may wait to be written before further requests are held back. Default 4 MiB; one request of any size always fits.
     pub max_unsent: usize,
+    /// TLS: whom to trust, and who this client is. Default `None`: plain text. Unix sockets and servers of this process stay without.
+    pub tls: Option<ClientTls>,
     /// Limits on packets, of both directions.
     pub limits: Limits,
 }
@@ -52,6 +55,7 @@ impl Default for Options {
             max_unanswered: 1024,
             max_unread: 256 << 20,
             max_unsent: 4 << 20,
+            tls: None,
             limits: Limits::default(),
         }
     }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::dial::{Dial, Dialled};
 use super::wire::{Wait, poll_once};
-use super::{Address, Clock, Interest, Wire};
+use super::{Address, ClientTls, Clock, Interest, Wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Decoder, Limits, Request, Response};
 
@@ -17,6 +17,7 @@ use crate::protocol::{Decoder, Limits, Request, Response};
 #[derive(Debug)]
 pub struct Connection {
     address: Address,
+    tls: Option<ClientTls>,
     decoder: Decoder,
     state: State,
 }
@@ -31,7 +32,12 @@ enum State {
 impl Connection {
     /// A connection to `address` that is not open yet. Packets above `limits` end it.
     pub const fn new(address: Address, limits: Limits) -> Self {
-        Self { address, decoder: Decoder::new(limits), state: State::Closed }
+        Self { address, tls: None, decoder: Decoder::new(limits), state: State::Closed }
+    }
+
+    /// What the next connection is made with; `None` makes it in plain text. One that is open stays as it is.
+    pub fn set_tls(&mut self, tls: Option<ClientTls>) {
+        self.tls = tls;
     }
 
     /// Where the server is.
@@ -56,7 +62,7 @@ impl Connection {
     pub fn connect(&mut self) -> Result<bool> {
         let dialled = match std::mem::replace(&mut self.state, State::Closed) {
             State::Open(wire) => Dialled::Connected(wire),
-            State::Closed => Dial::begin(&self.address),
+            State::Closed => Dial::begin(&self.address, self.tls.as_ref()),
             State::Dialling(dial) => match dial.is_ready() {
                 Ok(true) => dial.ready(),
                 Ok(false) => Dialled::Pending(dial),
@@ -84,7 +90,7 @@ impl Connection {
     }
 
     /// Bytes that wait to be written.
-    pub const fn unsent(&self) -> usize {
+    pub fn unsent(&self) -> usize {
         match &self.state {
             State::Open(wire) => wire.unsent(),
             _ => 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::dial::{Dial, Dialled};
 use super::wire::{self, Interest};
-use super::{Backoff, Clock, Servers, Wire};
+use super::{Backoff, ClientTls, Clock, Servers, Wire};
 use crate::error::{Error, ErrorKind};
 
 /// Tries the servers of a list in order until one takes the connection.
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct Connector {
     servers: Servers,
     timeout: Duration,
+    tls: Option<ClientTls>,
     backoff: Backoff,
     state: State,
     /// Where rounds begin.
@@ -50,10 +51,11 @@ pub(crate) enum Connecting {
 }
 
 impl Connector {
-    /// `timeout` is for one attempt.
-    pub(crate) fn new(servers: Servers, timeout: Duration) -> Self {
+    /// `timeout` is for one attempt, and once more for its TLS handshake.
+    pub(crate) fn new(servers: Servers, timeout: Duration, tls: Option<ClientTls>) -> Self {
         let backoff = Backoff::new(Backoff::random_seed());
-        Self { servers, timeout, backoff, state: State::Ready, first: 0, connected: 0, failures: Vec::new() }
+        let (state, failures) = (State::Ready, Vec::new());
+        Self { servers, timeout, tls, backoff, state, first: 0, connected: 0, failures }
     }
 
     /// Forgets the rest: somebody wants a connection now.
@@ -81,13 +83,22 @@ impl Connector {
     pub(crate) fn poll(&mut self, clock: &Clock, ready: bool) -> Connecting {
         let now = clock.now();
         let count = self.servers.len();
+        let mut begun = None;
         let (mut turn, mut dialled) = match std::mem::replace(&mut self.state, State::Ready) {
             State::Resting { until } if until > now => {
                 self.state = State::Resting { until };
                 return Connecting::Waiting;
             }
-            State::Ready | State::Resting { .. } => (0, Dial::begin(&self.servers[self.first])),
-            State::Dialling { dial, turn, .. } if ready => (turn, dial.ready()),
+            State::Ready | State::Resting { .. } => {
+                (0, Dial::begin(&self.servers[self.first], self.tls.as_ref()))
+            }
+            // A handshake can be dragged out byte by byte.
+            State::Dialling { dial, turn, since }
+                if ready && (!dial.is_handshaking() || since.saturating_add(self.timeout) > now) =>
+            {
+                begun = Some((turn, dial.attempt(), since));
+                (turn, dial.ready())
+            }
             State::Dialling { dial, turn, since } if since.saturating_add(self.timeout) <= now => {
                 (turn, dial.timed_out())
             }
@@ -100,7 +111,11 @@ impl Connector {
             match dialled {
                 Dialled::Pending(dial) => {
                     // Looking up the name has taken its own time.
-                    self.state = State::Dialling { dial, turn, since: clock.now() };
+                    let since = match begun {
+                        Some((of, attempt, since)) if (of, attempt) == (turn, dial.attempt()) => since,
+                        _ => clock.now(),
+                    };
+                    self.state = State::Dialling { dial, turn, since };
                     return Connecting::Waiting;
                 }
                 Dialled::Connected(wire) => {
@@ -115,7 +130,7 @@ impl Connector {
             if turn == count {
                 break;
             }
-            dialled = Dial::begin(&self.servers[(self.first + turn) % count]);
+            dialled = Dial::begin(&self.servers[(self.first + turn) % count], self.tls.as_ref());
         }
         self.rest(clock);
         Connecting::RoundFailed(all_failed(&mut self.failures))

@@ -1,16 +1,18 @@
 //! Connecting without waiting.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use super::Address;
 use super::local::LocalWire;
+use super::secure::Secure;
 use super::wire::{Interest, Wait, Wire, poll_once};
+use super::{Address, ClientTls};
 use crate::error::{Error, ErrorKind};
 
 /// A peer that has vanished without a word is noticed after about two minutes.
@@ -32,10 +34,24 @@ pub(crate) fn set_tcp_options(socket: socket2::SockRef<'_>) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Dial {
     address: Address,
+    tls: Option<ClientTls>,
     /// What the host's name stands for and has not been tried.
     candidates: std::vec::IntoIter<SocketAddr>,
-    socket: Option<Socket>,
+    stage: Stage,
+    /// Counts what has its own time limit: an address, a handshake.
+    attempt: u32,
     last: Option<io::Error>,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+enum Stage {
+    /// Nothing.
+    Idle,
+    /// The connection.
+    Connecting(Socket),
+    /// The TLS handshake.
+    Handshaking(Box<Secure<TcpStream>>),
 }
 
 /// How far a [`Dial`] has come.
@@ -55,9 +71,14 @@ fn failed_attempt(address: &Address, error: &io::Error) -> Error {
     connect_error(address, error).with_os_error(error.raw_os_error())
 }
 
+/// What to say of a server that takes a connection and then says nothing that is TLS.
+pub(super) const NO_HANDSHAKE: &str =
+    "the server has not finished the TLS handshake in time; does this port take TLS?";
+
 impl Dial {
-    /// Begins. A host's name is looked up on the caller's thread.
-    pub(crate) fn begin(address: &Address) -> Dialled {
+    /// Begins. A host's name is looked up on the caller's thread. With `tls` a connection by TCP is one when the server has proved
+    /// who it is; Unix sockets stay without.
+    pub(crate) fn begin(address: &Address, tls: Option<&ClientTls>) -> Dialled {
         if let Address::Local(broker) = address {
             return match broker.connect() {
                 Ok(link) => Dialled::Connected(Wire::Local(LocalWire::new(link))),
@@ -74,13 +95,20 @@ impl Dial {
             },
             _ => Vec::new(),
         };
-        let dial =
-            Self { address: address.clone(), candidates: candidates.into_iter(), socket: None, last: None };
+        let dial = Self {
+            address: address.clone(),
+            tls: tls.cloned(),
+            candidates: candidates.into_iter(),
+            stage: Stage::Idle,
+            attempt: 0,
+            last: None,
+        };
         dial.next_candidate()
     }
 
     fn next_candidate(mut self) -> Dialled {
         loop {
+            self.attempt += 1;
             let (domain, target) = match &self.address {
                 Address::Unix(path) if self.last.is_none() => (Domain::UNIX, SockAddr::unix(path)),
                 _ => match self.candidates.next() {
@@ -105,12 +133,16 @@ impl Dial {
                 }
             });
             match attempt {
-                Ok((socket, true)) => match Wire::socket(socket, domain == Domain::UNIX) {
+                Ok((socket, true)) if domain == Domain::UNIX => match Wire::socket(socket, true) {
                     Ok(wire) => return Dialled::Connected(wire),
                     Err(error) => self.last = Some(error),
                 },
+                Ok((socket, true)) => match self.connected(socket) {
+                    ControlFlow::Break(dialled) => return dialled,
+                    ControlFlow::Continue(dial) => self = dial,
+                },
                 Ok((socket, false)) => {
-                    self.socket = Some(socket);
+                    self.stage = Stage::Connecting(socket);
                     return Dialled::Pending(self);
                 }
                 Err(error) => self.last = Some(error),
@@ -118,40 +150,100 @@ impl Dial {
         }
     }
 
-    /// Goes on after the descriptor has become writable.
-    pub(crate) fn ready(mut self) -> Dialled {
-        let Some(socket) = self.socket.take() else { return self.next_candidate() };
-        match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
-            Ok(()) => match Wire::socket(socket, false) {
-                Ok(wire) => return Dialled::Connected(wire),
-                Err(error) => self.last = Some(error),
-            },
-            Err(error) => self.last = Some(error),
+    /// Goes on with a TCP socket that is connected; or with the next address, where that fails.
+    fn connected(mut self, socket: Socket) -> ControlFlow<Dialled, Self> {
+        let begun = match (&self.tls, &self.address) {
+            (Some(tls), Address::Tcp { host, .. }) => set_tcp_options((&socket).into())
+                .and_then(|()| Secure::new(socket.into(), tls, host))
+                .map(|stream| Err(Box::new(stream))),
+            _ => Wire::socket(socket, false).map(Ok),
+        };
+        match begun {
+            Ok(Ok(wire)) => ControlFlow::Break(Dialled::Connected(wire)),
+            Ok(Err(stream)) => {
+                self.attempt += 1;
+                self.shake_hands(stream)
+            }
+            Err(error) => {
+                self.last = Some(error);
+                ControlFlow::Continue(self)
+            }
         }
-        self.next_candidate()
+    }
+
+    fn shake_hands(mut self, mut stream: Box<Secure<TcpStream>>) -> ControlFlow<Dialled, Self> {
+        match stream.handshake() {
+            Ok(true) => ControlFlow::Break(Dialled::Connected(Wire::secure(stream))),
+            Ok(false) => {
+                self.stage = Stage::Handshaking(stream);
+                ControlFlow::Break(Dialled::Pending(self))
+            }
+            Err(error) => {
+                self.last = Some(error);
+                ControlFlow::Continue(self)
+            }
+        }
+    }
+
+    /// Goes on after the descriptor has become ready.
+    pub(crate) fn ready(mut self) -> Dialled {
+        let further = match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Idle => ControlFlow::Continue(self),
+            Stage::Connecting(socket) => {
+                match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
+                    Ok(()) => self.connected(socket),
+                    Err(error) => {
+                        self.last = Some(error);
+                        ControlFlow::Continue(self)
+                    }
+                }
+            }
+            Stage::Handshaking(stream) => self.shake_hands(stream),
+        };
+        match further {
+            ControlFlow::Break(dialled) => dialled,
+            ControlFlow::Continue(dial) => dial.next_candidate(),
+        }
     }
 
     /// Goes on with the next address: this one has taken too long.
     pub(crate) fn timed_out(mut self) -> Dialled {
-        self.socket = None;
-        self.last = Some(io::Error::from(io::ErrorKind::TimedOut));
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        self.last = Some(match stage {
+            Stage::Handshaking(_) => io::Error::new(io::ErrorKind::TimedOut, NO_HANDSHAKE),
+            _ => io::ErrorKind::TimedOut.into(),
+        });
         self.next_candidate()
+    }
+
+    /// True where the server is connected and TLS is under way.
+    pub(crate) const fn is_handshaking(&self) -> bool {
+        matches!(self.stage, Stage::Handshaking(_))
+    }
+
+    /// Changes when something begins that has a time limit of its own.
+    pub(crate) const fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// True where it is worth going on.
     pub(crate) fn is_ready(&self) -> io::Result<bool> {
-        match &self.socket {
-            Some(socket) => {
-                Ok(poll_once(&mut [PollFd::new(socket, PollFlags::OUT)], Some(Duration::ZERO))?
-                    == Wait::Ready)
-            }
-            None => Ok(true),
-        }
+        let Some((fd, interest)) = self.interest() else { return Ok(true) };
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, interest.read);
+        flags.set(PollFlags::OUT, interest.write);
+        Ok(poll_once(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(Duration::ZERO))? == Wait::Ready)
     }
 
     /// What to wait for.
     pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
-        self.socket.as_ref().map(|socket| (socket.as_fd(), Interest { read: false, write: true }))
+        match &self.stage {
+            Stage::Idle => None,
+            Stage::Connecting(socket) => Some((socket.as_fd(), Interest { read: false, write: true })),
+            Stage::Handshaking(stream) => {
+                Some((stream.socket.as_fd(), Interest { read: true, write: stream.wants_write() }))
+            }
+        }
     }
 }
 

@@ -9,9 +9,15 @@ mod dial;
 mod inbuf;
 mod link;
 mod local;
+mod secure;
 mod servers;
 pub(crate) mod stream;
 mod timer;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+pub(crate) mod tls;
 mod wire;
 
 pub use address::Address;
@@ -24,5 +30,8 @@ pub use link::{LinkClosed, LocalBroker, LocalLink};
 pub(crate) use local::LocalWire;
 pub use servers::{IntoServers, Servers};
 pub(crate) use timer::Timer;
+pub use tls::ClientTls;
+#[cfg(feature = "tls")]
+pub use tls::{ClientTlsBuilder, Pem, ServerTls, Verify};
 pub use wire::Interest;
 pub(crate) use wire::{Input, Wire, decode_error, wait};

@@ -13,6 +13,7 @@ use super::Clock;
 use super::dial::set_tcp_options;
 use super::inbuf::InBuf;
 use super::local::{LocalWire, next_local};
+use super::secure::Secure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Decoder, OutBuf, Request, Response};
 
@@ -73,6 +74,7 @@ pub(super) fn poll_once(polled: &mut [PollFd<'_>], timeout: Option<Duration>) ->
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Secure<TcpStream>>),
 }
 
 impl AsFd for Stream {
@@ -80,16 +82,18 @@ impl AsFd for Stream {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
             Self::Unix(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.socket.as_fd(),
         }
     }
 }
 
 impl Stream {
     /// Tells the server that nothing more comes.
-    fn finish(&self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(stream) => stream.finish(),
         }
     }
 
@@ -98,6 +102,27 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    /// Bytes wait inside of TLS for the kernel to take them.
+    fn wants_write(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.wants_write(),
+            _ => false,
+        }
+    }
+
+    /// Reads once; 0 where the server has closed the connection. With TLS that is an error, and 0 stands for bytes that are none
+    /// of ours.
+    fn read(&mut self, input: &mut InBuf) -> io::Result<usize> {
+        match self {
+            Self::Tls(stream) => stream.read(input),
+            plain => match rustix::io::read(plain, rustix::buffer::spare_capacity(input.room()))? {
+                0 => Err(closed_by_server()),
+                count => Ok(count),
+            },
         }
     }
 }
@@ -119,6 +144,8 @@ pub(crate) struct SocketWire {
     blocked: bool,
     /// Something has come in, or the kernel has taken more of what it had not taken before.
     moved: bool,
+    /// Bytes that the kernel has taken so far.
+    taken: u64,
 }
 
 /// What has arrived on a wire, taken out of it so that the wire can send while it is read.
@@ -148,14 +175,17 @@ impl Wire {
         if !unix {
             set_tcp_options((&socket).into())?;
         }
-        let stream = if unix { Stream::Unix(socket.into()) } else { Stream::Tcp(socket.into()) };
-        Ok(Self::Socket(SocketWire {
-            stream,
-            input: InBuf::default(),
-            out: OutBuf::new(),
-            blocked: false,
-            moved: false,
-        }))
+        Ok(Self::over(if unix { Stream::Unix(socket.into()) } else { Stream::Tcp(socket.into()) }))
+    }
+
+    /// A wire over a TLS session whose handshake is done.
+    pub(super) fn secure(stream: Box<Secure<TcpStream>>) -> Self {
+        Self::over(Stream::Tls(stream))
+    }
+
+    fn over(stream: Stream) -> Self {
+        let (input, out) = (InBuf::default(), OutBuf::new());
+        Self::Socket(SocketWire { stream, input, out, blocked: false, moved: false, taken: 0 })
     }
 
     pub(crate) const fn is_local(&self) -> bool {
@@ -199,9 +229,9 @@ impl Wire {
     }
 
     /// Bytes that wait to be written.
-    pub(crate) const fn unsent(&self) -> usize {
+    pub(crate) fn unsent(&self) -> usize {
         match self {
-            Self::Socket(socket) => socket.out.len(),
+            Self::Socket(socket) => socket.unsent(),
             Self::Local(_) => 0,
         }
     }
@@ -275,10 +305,10 @@ impl Wire {
     /// True where it is worth reading.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         match self {
-            Self::Socket(SocketWire { stream, out, .. }) => {
+            Self::Socket(socket) => {
                 let mut flags = PollFlags::IN;
-                flags.set(PollFlags::OUT, !out.is_empty());
-                let mut fds = [PollFd::new(stream, flags)];
+                flags.set(PollFlags::OUT, socket.unsent() > 0);
+                let mut fds = [PollFd::new(&socket.stream, flags)];
                 poll_all(&mut fds, timeout)?;
                 Ok(fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR))
             }
@@ -297,14 +327,14 @@ impl Wire {
         patience: Duration,
     ) -> io::Result<()> {
         self.flush()?;
-        let (mut unsent, mut since) = (self.unsent(), None);
+        let (mut taken, mut since) = (0, None);
         while let Self::Socket(socket) = self
-            && socket.out.len() > at_most
+            && socket.unsent() > at_most
         {
             let now = clock.now();
             let since: &mut Duration = since.get_or_insert(now);
-            if socket.out.len() < unsent {
-                (unsent, *since) = (socket.out.len(), now);
+            if socket.taken > taken {
+                (taken, *since) = (socket.taken, now);
             }
             let left = patience.saturating_sub(now.saturating_sub(*since));
             if left.is_zero() {
@@ -340,8 +370,8 @@ impl Wire {
     /// The descriptor and what to wait for; `None` in the same process.
     pub(crate) fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
         match self {
-            Self::Socket(SocketWire { stream, out, .. }) => {
-                Some((stream.as_fd(), Interest { read: true, write: !out.is_empty() }))
+            Self::Socket(socket) => {
+                Some((socket.stream.as_fd(), Interest { read: true, write: socket.unsent() > 0 }))
             }
             Self::Local(_) => None,
         }
@@ -349,6 +379,14 @@ impl Wire {
 }
 
 impl SocketWire {
+    /// Bytes that wait to be written; with TLS some may wait beyond the buffer, and count as one.
+    fn unsent(&self) -> usize {
+        match self.out.len() {
+            0 => usize::from(self.stream.wants_write()),
+            unsent => unsent,
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let mut slices = [IoSlice::new(&[])];
@@ -356,6 +394,7 @@ impl SocketWire {
             match self.stream.write(&slices[0]) {
                 Ok(count) => {
                     self.out.advance(count);
+                    self.taken += count as u64;
                     self.moved |= self.blocked;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -363,13 +402,20 @@ impl SocketWire {
                 Err(error) => return Err(error),
             }
         }
-        self.blocked = !self.out.is_empty();
+        if let Stream::Tls(stream) = &mut self.stream
+            && stream.wants_write()
+        {
+            let taken = stream.flush()?;
+            self.taken += taken as u64;
+            self.moved |= self.blocked && taken > 0;
+        }
+        self.blocked = self.unsent() > 0;
         Ok(())
     }
 
     fn close(mut self, left: impl Fn() -> Duration) -> io::Result<()> {
         self.flush()?;
-        while !self.out.is_empty() {
+        while self.unsent() > 0 {
             let left = left();
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -396,14 +442,15 @@ impl SocketWire {
     }
 
     fn fill(&mut self) -> io::Result<bool> {
-        match rustix::io::read(&self.stream, rustix::buffer::spare_capacity(self.input.room())) {
-            Ok(0) => Err(closed_by_server()),
-            Ok(_) => {
-                self.moved = true;
-                Ok(true)
+        match self.stream.read(&mut self.input) {
+            Ok(count) => {
+                self.moved |= count > 0;
+                Ok(count > 0)
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 }

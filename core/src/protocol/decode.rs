@@ -86,6 +86,8 @@ pub enum DecodeError {
     },
     /// A type that servers do not send.
     NotAResponse(Command),
+    /// The peer begins a TLS handshake, and nobody has undone the TLS.
+    Tls,
 }
 
 impl std::fmt::Display for DecodeError {
@@ -105,6 +107,7 @@ impl std::fmt::Display for DecodeError {
             Self::LineTooLong { limit } => {
                 write!(f, "a text line is too long: the limit (max_line) is {limit} bytes")
             }
+            Self::Tls => f.write_str("the peer speaks TLS to a port that takes none"),
             Self::NotAResponse(command) => write!(f, "{command} is not a packet that servers send"),
         }
     }
@@ -229,6 +232,10 @@ impl Decoder {
     }
 
     fn line<'a>(&self, buffer: &'a [u8]) -> Result<Step<'a>, DecodeError> {
+        // A TLS record of the handshake, version 3 point something. No command begins so.
+        if let [0x16, 0x03, ..] = buffer {
+            return Err(DecodeError::Tls);
+        }
         let limit = self.limits.max_line;
         // One byte more for the CR, one for the LF.
         let window = &buffer[..buffer.len().min(limit.saturating_add(2))];

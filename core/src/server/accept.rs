@@ -16,6 +16,9 @@ use super::listener::Listener;
 use super::log::Kind;
 use super::state::{Refusal, Shared};
 use super::stream::Stream;
+use super::tls::Tls;
+use crate::protocol::Decoder;
+use crate::types::Identity;
 
 /// How long accepting pauses when the system has no descriptors or memory for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Acceptor {
     pub(super) shared: Arc<Shared>,
     pub(super) keepalive: Keepalive,
+    /// Where all connections of this listener use TLS.
+    pub(super) tls: Option<Arc<Tls>>,
     /// The runtimes of the I/O threads; connections are dealt out to them in turn. The first is the one that accepts.
     pub(super) handles: Arc<[Handle]>,
 }
@@ -88,8 +93,16 @@ impl Acceptor {
         }
         tracing::debug!(target: "lineshaft::net", "Accepted connection from {peer}");
         let (shared, decoder) = (self.shared.clone(), *self.shared.decoder.lock());
+        let identity = match &stream {
+            Stream::Unix(_) => Identity::Unix,
+            _ => Identity::Anonymous,
+        };
+        if let Some(tls) = self.tls.clone() {
+            self.handles[thread].spawn(admit_by_tls(tls, Moved::from(stream)?, shared, decoder, peer));
+            return Ok(());
+        }
         if thread == 0 {
-            match Connection::open(shared, decoder, stream, &peer) {
+            match Connection::open(shared, decoder, stream, &peer, &identity) {
                 Ok(connection) => _ = self.handles[0].spawn(connection),
                 Err((refusal, stream)) => {
                     let shared = self.shared.clone();
@@ -98,13 +111,10 @@ impl Acceptor {
             }
             return Ok(());
         }
-        let moved = match stream {
-            Stream::Tcp(stream) => Moved::Tcp(stream.into_std()?),
-            Stream::Unix(stream) => Moved::Unix(stream.into_std()?),
-        };
+        let moved = Moved::from(stream)?;
         self.handles[thread].spawn(async move {
             let Ok(stream) = moved.register() else { return };
-            match Connection::open(shared.clone(), decoder, stream, &peer) {
+            match Connection::open(shared.clone(), decoder, stream, &peer, &identity) {
                 Ok(connection) => connection.await,
                 Err((refusal, stream)) => turn_away(&shared, stream, &peer, refusal).await,
             }
@@ -132,6 +142,16 @@ impl Acceptor {
     }
 }
 
+/// Does the handshake, and serves the connection as a task of its own: one that serves is not to be as large as one that greets.
+async fn admit_by_tls(tls: Arc<Tls>, moved: Moved, shared: Arc<Shared>, decoder: Decoder, peer: String) {
+    let Ok(Stream::Tcp(stream)) = moved.register() else { return };
+    let Some((stream, identity)) = tls.secure(&shared, stream, &peer).await else { return };
+    match Connection::open(shared.clone(), decoder, stream, &peer, &identity) {
+        Ok(connection) => _ = tokio::spawn(connection),
+        Err((refusal, stream)) => turn_away(&shared, stream, &peer, refusal).await,
+    }
+}
+
 async fn turn_away(shared: &Shared, stream: Stream, peer: &str, refusal: Refusal) {
     match refusal {
         Refusal::Full(limit) => {
@@ -152,6 +172,15 @@ enum Moved {
 }
 
 impl Moved {
+    fn from(stream: Stream) -> io::Result<Self> {
+        Ok(match stream {
+            Stream::Tcp(stream) => Self::Tcp(stream.into_std()?),
+            Stream::Unix(stream) => Self::Unix(stream.into_std()?),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => return Err(io::ErrorKind::Unsupported.into()),
+        })
+    }
+
     fn register(self) -> io::Result<Stream> {
         Ok(match self {
             Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),

@@ -19,10 +19,12 @@ use super::journal::{Journal, StoreWhen};
 use super::listener::{self, Passed};
 use super::persist::Persist;
 use super::state::{self, LogListener, Shared, State};
+use super::tls::Tls;
 use super::{Phase, Server};
 use crate::broker::{Broker, Config, Now, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::Address;
+use crate::net::tls::ServerTls;
 use crate::protocol::{Decoder, Limits, Response};
 use crate::store::{Batch, Change, Store, StoreError};
 use crate::types::{ConnId, LogLevels};
@@ -63,8 +65,10 @@ pub struct Keepalive {
 
 /// A server that has not been started.
 pub struct Builder {
-    listen: Vec<Address>,
-    passed: Vec<Passed>,
+    /// Where, and whether by TLS.
+    listen: Vec<(Address, bool)>,
+    passed: Vec<(Passed, bool)>,
+    tls: Option<ServerTls>,
     threads: usize,
     broker: Config,
     limits: Limits,
@@ -90,6 +94,7 @@ impl Default for Builder {
         Self {
             listen: Vec::new(),
             passed: Vec::new(),
+            tls: None,
             threads: 1,
             broker: Config::default(),
             limits: Limits::default(),
@@ -110,7 +115,31 @@ impl Builder {
     /// [`Server::local`] only.
     #[must_use]
     pub fn listen(mut self, address: Address) -> Self {
-        self.listen.push(address);
+        self.listen.push((address, false));
+        self
+    }
+
+    /// Adds a TCP address on which everybody speaks TLS, with the settings of [`Builder::tls`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn listen_tls(mut self, address: Address) -> Self {
+        self.listen.push((address, true));
+        self
+    }
+
+    /// As [`Builder::listen_on`], for a TCP socket on which everybody speaks TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn listen_tls_on(mut self, socket: std::net::TcpListener) -> Self {
+        self.passed.push((socket.into(), true));
+        self
+    }
+
+    /// Settings of TLS, for the addresses of [`Builder::listen_tls`] and the sockets of [`Builder::listen_tls_on`].
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, settings: ServerTls) -> Self {
+        self.tls = Some(settings);
         self
     }
 
@@ -118,7 +147,7 @@ impl Builder {
     /// because it belongs to whoever made it.
     #[must_use]
     pub fn listen_on(mut self, socket: impl Into<Passed>) -> Self {
-        self.passed.push(socket.into());
+        self.passed.push((socket.into(), false));
         self
     }
 
@@ -248,9 +277,26 @@ impl Builder {
             farewells: Farewells::default(),
             listener: self.listener.map(Mutex::new),
         });
-        let mut bound = listener::bind_all(&self.listen, self.backlog)?;
-        for passed in self.passed {
-            bound.push(passed.adopt().map_err(|error| io("a passed socket", error))?);
+        let tls = self.tls.as_ref().map(Tls::new).transpose()?;
+        // What is to be spoken at an address.
+        let by = |address: &Address, by_tls: bool| match (&tls, address) {
+            _ if !by_tls => Ok(None),
+            (Some(tls), Address::Tcp { .. }) => Ok(Some(tls.clone())),
+            (_, Address::Tcp { .. }) => {
+                Err(invalid(format!("{address}: TLS needs a certificate (Builder::tls)")))
+            }
+            _ => Err(invalid(format!("{address}: TLS is for TCP addresses"))),
+        };
+        let mut bound = Vec::new();
+        for (address, by_tls) in &self.listen {
+            let tls = by(address, *by_tls)?;
+            let listeners = listener::bind_all(std::slice::from_ref(address), self.backlog)?;
+            bound.extend(listeners.into_iter().map(|listener| (listener, tls.clone())));
+        }
+        for (passed, by_tls) in self.passed {
+            let listener = passed.adopt().map_err(|error| io("a passed socket", error))?;
+            let address = listener.address().map_err(|error| io("a passed socket", error))?;
+            bound.push((listener, by(&address, by_tls)?));
         }
         #[cfg(feature = "http")]
         let bound_http = listener::bind_all(&self.http.listen, self.backlog)?;
@@ -280,6 +326,7 @@ impl Builder {
             files: Vec::new(),
             http_files: Vec::new(),
             handles: handles.clone(),
+            tls,
         };
         if let Some(store) = store {
             let persist = Persist::new(server.shared.clone(), store);
@@ -288,7 +335,7 @@ impl Builder {
                 thread.spawn(move || persist.run()).map_err(|error| io("the store's thread", error))?;
             server.persist = Some(thread);
         }
-        for listener in bound {
+        for (listener, tls) in bound {
             let _entered = handles[0].enter();
             server.addresses.push(listener.address().map_err(|error| io("a listener", error))?);
             let (listener, file) = listener.register().map_err(|error| io("a listener", error))?;
@@ -296,6 +343,7 @@ impl Builder {
             let acceptor = Acceptor {
                 shared: server.shared.clone(),
                 keepalive: self.keepalive,
+                tls,
                 handles: handles.clone(),
             };
             handles[0].spawn(accept::accept(acceptor, listener, server.phase.subscribe()));

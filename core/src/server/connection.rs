@@ -17,7 +17,7 @@ use super::stream::Stream;
 use crate::broker::Input;
 use crate::error::ErrorKind;
 use crate::protocol::{DecodeError, Decoder, OutBuf, Response};
-use crate::types::ConnId;
+use crate::types::{ConnId, Identity};
 
 /// Reads of one connection before the others of its thread have their turn.
 const READS: usize = 8;
@@ -79,8 +79,9 @@ impl Connection {
         decoder: Decoder,
         stream: Stream,
         peer: &str,
+        identity: &Identity,
     ) -> Result<Self, (Refusal, Stream)> {
-        let id = match input::with_tools(|tools| shared.open(tools, peer, true)) {
+        let id = match input::with_tools(|tools| shared.open(tools, peer, identity)) {
             Ok(id) => id,
             Err(refusal) => return Err((refusal, stream)),
         };
@@ -193,7 +194,13 @@ impl Connection {
     /// Ends a connection whose bytes are not the protocol. Who exceeds a limit is told which; other nonsense gets no answer, as from
     /// gearmand: whoever sends it does not read Gearman either.
     fn refuse(&mut self, error: DecodeError, cx: &mut Context<'_>) {
-        tracing::info!(target: "lineshaft::net", "connection {} is closed: {error}", self.id.slot());
+        let slot = self.id.slot();
+        if error == DecodeError::Tls {
+            let advice = "turn it off in that client or worker, or turn --ssl on here";
+            self.shared.report(Kind::SpeaksTls, || format!("connection {slot} is closed: {error}; {advice}"));
+        } else {
+            tracing::info!(target: "lineshaft::net", "connection {slot} is closed: {error}");
+        }
         let last_word = match error {
             DecodeError::PacketTooLarge { .. } | DecodeError::ArgumentTooLarge { .. } => {
                 LastWord::Error(ErrorKind::ArgumentTooLarge, error.to_string())
@@ -252,6 +259,13 @@ impl Connection {
                     self.shared.bytes_out.fetch_add(sent as u64, Relaxed);
                     self.pending.advance(sent);
                 }
+                Err(error) if is_gone(&error) => self.deaf = true,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if !self.deaf {
+            match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+                Ok(()) => {}
                 Err(error) if is_gone(&error) => self.deaf = true,
                 Err(error) => return Poll::Ready(Err(error)),
             }

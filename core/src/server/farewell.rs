@@ -55,6 +55,18 @@ impl Farewells {
     }
 }
 
+impl Farewells {
+    /// Closes a connection whose peer has been told already, when it has read that.
+    #[cfg(feature = "tls")]
+    pub(super) async fn close(&self, stream: Stream) {
+        let place = Place(&self.0);
+        if place.0.fetch_add(1, Relaxed) < AT_ONCE {
+            // Whoever is gone already needs no answer.
+            let _ = timeout(PATIENCE, send(stream, b"")).await;
+        }
+    }
+}
+
 async fn send(mut stream: Stream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.shutdown().await?;

@@ -12,7 +12,7 @@ use super::state::{Shared, Tools, Turn};
 use crate::broker::Input;
 use crate::net::{LinkClosed, LocalBroker, LocalLink};
 use crate::protocol::{Frame, OutBuf, Request};
-use crate::types::ConnId;
+use crate::types::{ConnId, Identity};
 
 /// The broker of a running server, for callers in the same process.
 pub(super) struct Entrance(pub(super) Arc<Shared>);
@@ -26,7 +26,7 @@ impl fmt::Debug for Entrance {
 impl LocalBroker for Entrance {
     fn connect(&self) -> Result<Arc<dyn LocalLink>, LinkClosed> {
         let mut tools = Tools::default();
-        let conn = self.0.open(&mut tools, "local", false).map_err(|_| LinkClosed)?;
+        let conn = self.0.open(&mut tools, "local", &Identity::Local).map_err(|_| LinkClosed)?;
         Ok(Arc::new(Link { shared: self.0.clone(), conn, tools: Mutex::new(tools) }))
     }
 }

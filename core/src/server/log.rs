@@ -57,6 +57,20 @@ pub(super) enum Kind {
     Shortage,
     /// The store cannot be tidied.
     Untidy,
+    /// A peer speaks TLS where there is none.
+    SpeaksTls,
+    /// A peer does not speak TLS where there is nothing else.
+    #[cfg(feature = "tls")]
+    SpeaksPlain,
+    /// As many handshakes are under way as there may be.
+    #[cfg(feature = "tls")]
+    Handshakes,
+    /// A peer has not finished its handshake in time.
+    #[cfg(feature = "tls")]
+    Silent,
+    /// A handshake has failed.
+    #[cfg(feature = "tls")]
+    Handshake,
 }
 
 impl Kind {
@@ -65,6 +79,9 @@ impl Kind {
             Self::Refused(_) | Self::TimedOut => LogTarget::Broker,
             Self::CutOff(_) | Self::Input | Self::Full | Self::Shortage => LogTarget::Net,
             Self::Untidy => LogTarget::Store,
+            Self::SpeaksTls => LogTarget::Tls,
+            #[cfg(feature = "tls")]
+            Self::SpeaksPlain | Self::Handshakes | Self::Silent | Self::Handshake => LogTarget::Tls,
         }
     }
 

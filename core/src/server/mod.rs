@@ -27,6 +27,11 @@ mod pulse;
 mod report;
 mod state;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+mod tls;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -72,6 +77,9 @@ pub struct Server {
     http_files: Vec<SocketFile>,
     /// The runtimes of the I/O threads.
     handles: Arc<[Handle]>,
+    /// TLS, where there are listeners that use it.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "there is none to be changed"))]
+    tls: Option<Arc<tls::Tls>>,
 }
 
 /// What the tasks of a server are to do.
@@ -154,6 +162,27 @@ impl Server {
             *self.shared.decoder.lock() = Decoder::new(limits);
             Ok(())
         })
+    }
+
+    /// Reads certificates, keys and authorities again: connections that come from now on use them, those that are there live on. The
+    /// limits of `settings` do not count. Where something cannot be used all stays as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) names what cannot be used, or says that this server has no TLS.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self, settings: &crate::net::ServerTls) -> Result<()> {
+        match &self.tls {
+            Some(tls) => tls.reload(settings),
+            None => {
+                let why = "the server has been started without TLS";
+                Err(Error::new(ErrorKind::InvalidArgument, "tls", why))
+            }
+        }
+    }
+
+    /// Sets who may do what from now on: [`Config::rights`](crate::broker::Config::rights).
+    pub fn set_rights(&self, grants: &[crate::broker::Grant]) {
+        self.shared.turn(&mut Tools::default(), None, |turn| turn.input(Input::Rights { grants }));
     }
 
     /// Stops in an orderly way: nobody new is let in, not from this process either, new jobs are refused, none are handed out; when the jobs that run have

@@ -16,7 +16,7 @@ use super::log::{self, Kind, LogLine, Repeats};
 use crate::broker::{Broker, Event, Input, Now, Outbox};
 use crate::protocol::{Decoder, OutBuf, Response};
 use crate::store::Change;
-use crate::types::{ConnId, LogLevels};
+use crate::types::{ConnId, Identity, LogLevels};
 
 /// The broker and the out-buffers, with what only the lock's holder may touch.
 #[derive(Debug)]
@@ -368,7 +368,8 @@ impl Shared {
     ///
     /// # Errors
     /// Why it cannot.
-    pub(super) fn open(&self, tools: &mut Tools, peer: &str, socket: bool) -> Result<ConnId, Refusal> {
+    pub(super) fn open(&self, tools: &mut Tools, peer: &str, identity: &Identity) -> Result<ConnId, Refusal> {
+        let socket = *identity != Identity::Local;
         let limit = self.bounds.get().max_connections;
         self.turn(tools, None, |turn| {
             if turn.state.not_listening || turn.state.stopped {
@@ -379,6 +380,9 @@ impl Shared {
             }
             let conn = turn.state.add(socket);
             turn.input(Input::Opened { conn, peer });
+            if *identity != Identity::Anonymous {
+                turn.input(Input::Identified { conn, identity });
+            }
             Ok(conn)
         })
     }

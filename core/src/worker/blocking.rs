@@ -141,7 +141,11 @@ impl Worker {
             // Room is lent with each question: of several servers only one is asked at a time, unless it is slow, or two jobs
             // might come at once; and none is asked on behalf of a caller who may not come again.
             exchange: Exchange::new(settings.clone(), 0),
-            connector: Connector::new(Servers::from_iter([address.clone()]), options.connect_timeout),
+            connector: Connector::new(
+                Servers::from_iter([address.clone()]),
+                options.connect_timeout,
+                options.tls.clone(),
+            ),
             wire: None,
             ready: false,
         };

@@ -291,18 +291,17 @@ impl Line {
         let mut backoff = worker.backoff();
         let mut phase = worker.phase();
         while !phase.borrow().is_stopping() {
-            let result =
-                match worker_or(&mut phase, connect(&self.address, worker.options.connect_timeout)).await {
-                    None => return,
-                    Some(Err(error)) => Err(error),
-                    Some(Ok(connected)) => {
-                        let _down = Down(&self);
-                        match connected {
-                            Connected::Socket(stream) => self.serve_socket(&worker, &stream).await,
-                            Connected::Local(link) => self.serve_local(&worker, link).await,
-                        }
+            let result = match worker_or(&mut phase, self.connect(&worker)).await {
+                None => return,
+                Some(Err(error)) => Err(error),
+                Some(Ok(connected)) => {
+                    let _down = Down(&self);
+                    match connected {
+                        Connected::Socket(mut stream) => self.serve_socket(&worker, &mut stream).await,
+                        Connected::Local(link) => self.serve_local(&worker, link).await,
                     }
-                };
+                }
+            };
             let Err(error) = result else { return };
             worker.tell(&self.address, &error);
             if std::mem::take(&mut self.state.lock().heard) {
@@ -312,7 +311,12 @@ impl Line {
         }
     }
 
-    async fn serve_socket(self: &Arc<Self>, worker: &Arc<Shared>, stream: &Stream) -> Result<()> {
+    async fn connect(&self, worker: &Shared) -> Result<Connected> {
+        let options = &worker.options;
+        connect(&self.address, options.connect_timeout, options.tls.as_ref()).await
+    }
+
+    async fn serve_socket(self: &Arc<Self>, worker: &Arc<Shared>, stream: &mut Stream) -> Result<()> {
         self.connected(Link::Socket);
         let (mut input, mut out) = (InBuf::default(), OutBuf::new());
         let mut timer = Timer::new(worker.clock);

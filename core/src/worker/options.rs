@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::net::ClientTls;
 use crate::protocol::Limits;
 
 /// Options of a worker. All have defaults.
@@ -18,6 +19,8 @@ pub struct Options {
     pub answer_timeout: Duration,
     /// Bytes that may wait to be written on a connection before jobs have to wait with their reports. Default 4 MiB.
     pub max_unsent: usize,
+    /// TLS: whom to trust, and who this worker is. Default `None`: plain text. Unix sockets and servers of this process stay without.
+    pub tls: Option<ClientTls>,
     /// Limits on packets.
     pub limits: Limits,
 }
@@ -30,6 +33,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(30),
             max_unsent: 4 << 20,
+            tls: None,
             limits: Limits::default(),
         }
     }

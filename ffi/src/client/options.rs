@@ -9,6 +9,7 @@ use crate::abi::{
     gearman_log_callback, gearman_malloc_callback, gearman_realloc_callback, gearman_return_t,
     gearman_verbose_t,
 };
+use crate::pointer::c_bytes;
 use crate::returns::{FATAL, INVALID_ARGUMENT, SUCCESS};
 use crate::universal::EXCEPTIONS;
 
@@ -42,7 +43,7 @@ impl Client {
             (unbuffered_result, UNBUFFERED_RESULT),
             (free_tasks, FREE_TASKS),
             (generate_unique, GENERATE_UNIQUE),
-            (self.universal.greeting.tls, SSL),
+            (self.universal.greeting.tls.on, SSL),
             (self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ]
         .into_iter()
@@ -56,7 +57,7 @@ impl Client {
             (&mut self.flags.unbuffered_result, UNBUFFERED_RESULT),
             (&mut self.flags.free_tasks, FREE_TASKS),
             (&mut self.flags.generate_unique, GENERATE_UNIQUE),
-            (&mut self.universal.greeting.tls, SSL),
+            (&mut self.universal.greeting.tls.on, SSL),
             (&mut self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ];
         for (place, bit) in places {
@@ -256,19 +257,30 @@ pub unsafe extern "C" fn gearman_client_set_memory_allocators(
     }
 }
 
-/// Turns TLS on or off. This build has none: the bit GEARMAN_CLIENT_SSL is kept, and with it on every connection is refused
-/// with an error that says so. The files are not read.
+/// Turns TLS on or off, and names the files for the next connection: certificates of trusted authorities, the client's certificate
+/// and its key, all as PEM.
+///
+/// NULL or empty stands for what GEARMAND_CA_CERTIFICATE, GEARMAN_CLIENT_PEM and GEARMAN_CLIENT_KEY name, or else gearmand-ca.pem,
+/// gearman.pem and gearman.key in /etc/ssl/certs; without a client certificate there the client shows none. A file that cannot be
+/// used ends calls with GEARMAN_INVALID_ARGUMENT. The server has to show a certificate for the name under which it was added.
 ///
 /// # Safety
-/// As for gearman_client_options().
+/// As for gearman_client_options(); the files are NULL or texts that end with a NUL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gearman_client_set_ssl(
     client: *mut gearman_client_st,
     ssl: bool,
-    _ca_file: *const c_char,
-    _certificate: *const c_char,
-    _key_file: *const c_char,
+    ca_file: *const c_char,
+    certificate: *const c_char,
+    key_file: *const c_char,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { with(client, (), |client| client.switch(SSL, ssl)) }
+    unsafe {
+        let [ca, certificate, key] =
+            [ca_file, certificate, key_file].map(|file| c_bytes(file).unwrap_or_default());
+        with(client, (), |client| {
+            client.universal.greeting.tls.set_files(ca, certificate, key);
+            client.switch(SSL, ssl);
+        });
+    }
 }

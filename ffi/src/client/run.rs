@@ -11,7 +11,8 @@ use super::task::{Request, Role, State, Task};
 use super::tasks::TaskId;
 use crate::abi::{TaskFn, gearman_return_t, gearman_task_st};
 use crate::returns::{
-    COULD_NOT_CONNECT, IO_WAIT, LOST_CONNECTION, NO_ACTIVE_FDS, NO_SERVERS, SUCCESS, TIMEOUT,
+    COULD_NOT_CONNECT, INVALID_ARGUMENT, IO_WAIT, LOST_CONNECTION, NO_ACTIVE_FDS, NO_SERVERS, SUCCESS,
+    TIMEOUT,
 };
 use crate::universal::Waited;
 
@@ -222,7 +223,12 @@ impl Client {
         }
         self.round = 0;
         let error = last.unwrap_or_else(|| Error::new(ErrorKind::CouldNotConnect, "connect", ""));
-        Err(Stop::Over(self.universal.report.error_as(COULD_NOT_CONNECT, &error)))
+        let code = match error.kind() {
+            // It is TLS that cannot be had: nothing that a server could change.
+            ErrorKind::InvalidArgument => INVALID_ARGUMENT,
+            _ => COULD_NOT_CONNECT,
+        };
+        Err(Stop::Over(self.universal.report.error_as(code, &error)))
     }
 
     /// Puts a task's request on its way.

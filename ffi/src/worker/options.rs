@@ -11,6 +11,7 @@ use crate::abi::{
     gearman_malloc_callback, gearman_realloc_callback, gearman_return_t, gearman_worker_options_t,
     gearman_worker_st,
 };
+use crate::pointer::c_bytes;
 use crate::returns::{FATAL, INVALID_ARGUMENT, SUCCESS};
 use crate::unique::uuid;
 
@@ -65,7 +66,7 @@ impl Worker {
             (grab_uniq, GRAB_UNIQ),
             (timeout_return, TIMEOUT_RETURN),
             (grab_all, GRAB_ALL),
-            (self.universal.greeting.tls, SSL),
+            (self.universal.greeting.tls.on, SSL),
             (self.universal.greeting.identifier.is_some(), IDENTIFIER),
             (self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ]
@@ -85,7 +86,7 @@ impl Worker {
             (&mut self.flags.grab_uniq, GRAB_UNIQ),
             (&mut self.flags.timeout_return, TIMEOUT_RETURN),
             (&mut self.flags.grab_all, GRAB_ALL),
-            (&mut self.universal.greeting.tls, SSL),
+            (&mut self.universal.greeting.tls.on, SSL),
             (&mut self.universal.stop_wait_on_signal, STOP_WAIT_ON_SIGNAL),
         ];
         for (place, bit) in places {
@@ -277,7 +278,7 @@ pub unsafe extern "C" fn gearman_worker_set_memory_allocators(
     }
 }
 
-/// Turns TLS on or off from the next connection on. This build has none: a worker that wants it reaches no server.
+/// Turns TLS on or off from the next connection on, and names its files, as gearman_client_set_ssl() does.
 ///
 /// # Safety
 /// As for gearman_worker_options(); the others are NULL or texts that end with a NUL.
@@ -285,10 +286,17 @@ pub unsafe extern "C" fn gearman_worker_set_memory_allocators(
 pub unsafe extern "C" fn gearman_worker_set_ssl(
     worker: *mut gearman_worker_st,
     ssl: bool,
-    _ca_file: *const c_char,
-    _certificate: *const c_char,
-    _key_file: *const c_char,
+    ca_file: *const c_char,
+    certificate: *const c_char,
+    key_file: *const c_char,
 ) {
     // SAFETY: the caller's promise.
-    unsafe { with(worker, (), |worker| worker.switch(SSL, ssl)) }
+    unsafe {
+        let [ca, certificate, key] =
+            [ca_file, certificate, key_file].map(|file| c_bytes(file).unwrap_or_default());
+        with(worker, (), |worker| {
+            worker.universal.greeting.tls.set_files(ca, certificate, key);
+            worker.switch(SSL, ssl);
+        });
+    }
 }

@@ -31,8 +31,12 @@ static void options(void) {
   CHECK(gearman_worker_context(worker) == NULL);
   gearman_worker_set_context(worker, worker);
   CHECK(gearman_worker_context(worker) == worker);
-  gearman_worker_set_ssl(worker, true, NULL, NULL, NULL);
-  CHECK(gearman_worker_echo(worker, "x", 1) != GEARMAN_SUCCESS);
+  gearman_worker_set_ssl(worker, true, "/nonexistent/ca.pem", NULL, NULL);
+  /* From the next connection on. */
+  gearman_worker_remove_servers(worker);
+  CHECK_RC(GEARMAN_SUCCESS, gearman_worker_add_server(worker, "127.0.0.1", first_port));
+  CHECK_RC(GEARMAN_INVALID_ARGUMENT, gearman_worker_echo(worker, "x", 1));
+  CHECK(strstr(gearman_worker_error(worker), "/nonexistent/ca.pem") != NULL);
   gearman_worker_free(worker);
 }
 

@@ -33,6 +33,7 @@ pub(super) fn run(
         answer_timeout,
         exceptions: false,
         limits,
+        tls: wish.tls()?,
         ..Options::default()
     };
     let client = Client::with_options(&wish.servers, options)?;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lineshaft::net::{Address, Servers};
+use lineshaft::net::{Address, ClientTls, Servers};
 use lineshaft::types::Priority;
 
 use crate::daemon::detach::{Detached, start_again};
@@ -18,6 +18,7 @@ use crate::daemon::pid_file::PidFile;
 use crate::exit::{Exit, Failure, reason};
 use crate::options::gearman::{Line, parse, usage};
 use crate::options::{Refusal, parse::number};
+use crate::tls::{CA_VARIABLE, TlsOptions};
 use crate::{places, surroundings};
 
 /// Runs gearman.
@@ -102,6 +103,7 @@ struct Wish {
     servers: Servers,
     timeout: Option<Duration>,
     pid_file: Option<PathBuf>,
+    tls: bool,
     verbose: bool,
     daemon: bool,
     worker: bool,
@@ -122,6 +124,8 @@ impl Wish {
             servers: Servers::default(),
             timeout: None,
             pid_file: None,
+            // As libgearman's gearman has it.
+            tls: env(CA_VARIABLE).is_some(),
             verbose: false,
             daemon: false,
             worker: false,
@@ -143,6 +147,7 @@ impl Wish {
                 // As in libgearman, a number below 0 is no limit.
                 't' => wish.timeout = u64::try_from(integer('t', &value)?).ok().map(Duration::from_millis),
                 'i' => wish.pid_file = Some(value.into()),
+                'S' => wish.tls = true,
                 'v' => wish.verbose = true,
                 'd' => wish.daemon = true,
                 'w' => wish.worker = true,
@@ -163,6 +168,10 @@ impl Wish {
         }
         wish.servers = servers(&host, &port, env)?;
         Ok(wish)
+    }
+
+    fn tls(&self) -> Result<Option<ClientTls>, Failure> {
+        TlsOptions::switched(self.tls).client(&surroundings::variable)
     }
 
     /// What stands in front of every piece of output.
@@ -215,6 +224,8 @@ mod tests {
         assert_eq!(of(&["-t", "-1"]).timeout, None);
         assert_eq!(of(&["-i", "/x"]).pid_file, Some("/x".into()));
         assert!(of(&["-v"]).verbose && of(&["-d"]).daemon && of(&["-w"]).worker && of(&["-b"]).background);
+        assert!(of(&["-S"]).tls && !of(&[]).tls);
+        assert!(wish(&["-f", "x"], &[("GEARMAND_CA_CERTIFICATE", "ca.pem")]).unwrap().tls);
         assert_eq!(of(&[]).priority, Priority::Normal);
         assert_eq!(of(&["-I"]).priority, Priority::High);
         assert_eq!(of(&["-L"]).priority, Priority::Low);

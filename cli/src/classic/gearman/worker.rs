@@ -20,6 +20,7 @@ pub(super) fn run(wish: &Wish) -> Result<ExitCode, Failure> {
         connect_timeout: wish.timeout.unwrap_or(defaults.connect_timeout),
         answer_timeout: wish.timeout.unwrap_or(defaults.answer_timeout),
         limits: Limits { max_packet: u32::MAX as usize, ..Limits::default() },
+        tls: wish.tls()?,
         ..defaults
     };
     let mut worker = Worker::with_options(&wish.servers, options)?;

@@ -61,13 +61,19 @@ impl Admin {
     }
 
     async fn call(&mut self, command: &str) -> Result<Vec<Bytes>> {
-        let connected = match self.connected.take() {
-            Some(Connected::Socket(stream)) => match stream.fill(&mut InBuf::default()) {
-                Ok(_) => Connected::Socket(stream),
-                Err(_) => connect(&self.address, self.options.connect_timeout).await?,
-            },
-            Some(local) => local,
-            None => connect(&self.address, self.options.connect_timeout).await?,
+        let kept = match self.connected.take() {
+            // One that has ended meanwhile is made anew.
+            Some(Connected::Socket(mut stream)) => {
+                stream.fill(&mut InBuf::default()).is_ok().then_some(Connected::Socket(stream))
+            }
+            local => local,
+        };
+        let mut connected = match kept {
+            Some(connected) => connected,
+            None => {
+                let AdminOptions { connect_timeout, tls, .. } = &self.options;
+                connect(&self.address, *connect_timeout, tls.as_ref()).await?
+            }
         };
         let limit = self.options.answer_timeout;
         let mut answer = Answer::new(Shape::of(command), self.options.max_answer);
@@ -75,7 +81,7 @@ impl Admin {
             let mut out = OutBuf::new();
             // A CR, because gearmand takes the last letter of `create function` for one.
             out.put(format!("{command}\r\n").as_bytes());
-            match &connected {
+            match &mut connected {
                 Connected::Socket(stream) => {
                     let mut input = InBuf::default();
                     loop {

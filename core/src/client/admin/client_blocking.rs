@@ -43,7 +43,8 @@ impl BlockingAdmin {
 
     /// As [`BlockingAdmin::with_options`], for an address that is one.
     pub(crate) fn of(server: Address, options: AdminOptions) -> Self {
-        let connector = Connector::new(Servers::from_iter([server]), options.connect_timeout);
+        let connector =
+            Connector::new(Servers::from_iter([server]), options.connect_timeout, options.tls.clone());
         Self { options, clock: Clock::new(), connector, wire: None }
     }
 

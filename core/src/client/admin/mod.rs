@@ -9,7 +9,7 @@ mod rows;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::{Address, IntoServers};
+use crate::net::{Address, ClientTls, IntoServers};
 
 pub use client::Admin;
 pub use client_blocking::BlockingAdmin;
@@ -24,6 +24,8 @@ pub struct AdminOptions {
     pub answer_timeout: Duration,
     /// The largest answer, in bytes. Default 256 MiB: a server with a million functions has a long `status`.
     pub max_answer: usize,
+    /// TLS: whom to trust, and who this client is. Default `None`: plain text. Unix sockets and servers of this process stay without.
+    pub tls: Option<ClientTls>,
 }
 
 impl Default for AdminOptions {
@@ -32,6 +34,7 @@ impl Default for AdminOptions {
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(30),
             max_answer: 256 << 20,
+            tls: None,
         }
     }
 }
