@@ -15,7 +15,7 @@ use lineshaft::types::JobHandle;
 use super::{Connection, admin};
 use crate::exit::{Exit, Failure};
 use crate::render::Align::Left;
-use crate::render::Table;
+use crate::render::{Table, visible};
 
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
@@ -52,7 +52,8 @@ impl Doctor {
             writeln!(to, "No function has jobs that wait.")?;
         } else {
             for row in rows {
-                writeln!(to, "{}", row.text)?;
+                // Names in it are what peers have chosen.
+                writeln!(to, "{}", visible(&row.text))?;
             }
         }
         Ok(Exit::Done.own())

@@ -25,6 +25,8 @@ pub(super) struct Connection {
     pub(super) all_yours: bool,
     /// When it was last sent a NOOP, in monotonic time; `None` before.
     pub(super) woken: Option<Duration>,
+    /// When it last asked for a job or ended one, or came, in monotonic time.
+    pub(super) active: Duration,
     /// How it last asked for a job, which is how jobs are pushed to it.
     pub(super) grab: Grab,
     /// The job it ended last by an exception: some workers send a WORK_FAIL behind it.
@@ -95,6 +97,7 @@ impl Broker {
             exceptions,
             all_yours,
             woken,
+            active: self.now.mono,
             grab,
             excepted,
         });

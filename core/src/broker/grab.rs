@@ -74,7 +74,8 @@ impl Broker {
     }
 
     pub(super) fn grab(&mut self, conn: ConnId, kind: Grab, out: &mut dyn Outbox) {
-        self.connections.get_mut(conn).grab = kind;
+        let connection = self.connections.get_mut(conn);
+        (connection.grab, connection.active) = (kind, self.now.mono);
         let worker = self.queue.peers.get_mut(conn.slot);
         let sleep = std::mem::replace(&mut worker.sleep, Sleep::Awake);
         let served = self.serve(conn, out);

@@ -44,6 +44,7 @@ impl Broker {
             }
             Work::Data(_) | Work::Warning(_) | Work::Status { .. } => return,
         }
+        self.connections.get_mut(conn).active = self.now.mono;
         self.end(job, out);
     }
 
@@ -76,7 +77,6 @@ impl Broker {
     /// A worker no longer has the job: it goes back to the queue, or ends where that has happened too often or nobody cares.
     pub(super) fn give_back(&mut self, job: u32, out: &mut dyn Outbox) {
         self.stats.given_back += 1;
-        self.queue.counters_of(job).retried += 1;
         if self.queue.is_abandoned(job) {
             self.stats.abandoned += 1;
             self.queue.counters_of(job).abandoned += 1;
@@ -95,6 +95,7 @@ impl Broker {
             self.tell_listeners(job, handle, &Work::Fail, out);
             return self.end(job, out);
         }
+        self.queue.counters_of(job).retried += 1;
         let function = self.queue.job(job).function;
         self.queue.give_back(job, self.at());
         let Job { background, number, returns, .. } = *self.queue.job(job);

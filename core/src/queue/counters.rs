@@ -104,9 +104,9 @@ pub struct Counters {
     pub failed: u64,
     /// Jobs that ended by WORK_EXCEPTION.
     pub exceptions: u64,
-    /// Times a job was given back to the queue, for whatever reason.
+    /// Times a job went back to the queue after a worker had had it.
     pub retried: u64,
-    /// Those among them whose worker took too long.
+    /// Times a worker took too long for a job.
     pub timed_out: u64,
     /// Jobs that were cancelled, or dropped with their function.
     pub cancelled: u64,

@@ -422,6 +422,11 @@ impl Queue {
         self.peers.get(conn).held.iter(&self.running).map(|entry| self.running[entry].job)
     }
 
+    /// The job that a connection has held longest.
+    pub(crate) fn oldest_held(&self, conn: u32) -> Option<u32> {
+        self.running.get(self.peers.get(conn).held.tail()).map(|running| running.job)
+    }
+
     /// What is known of a job that a worker has; `None` where none has it.
     pub(crate) fn running(&self, id: u32) -> Option<&Running> {
         self.running.get(self.jobs[id].entry()?)

@@ -203,6 +203,11 @@ impl<L> List<L> {
         self.head
     }
 
+    /// The newest entry, or [`NONE`].
+    pub(crate) const fn tail(&self) -> u32 {
+        self.tail
+    }
+
     pub(crate) fn push_back<T: Linked<L>>(&mut self, slab: &mut Slab<T>, id: u32) {
         *slab[id].links_mut() = Links { prev: self.tail, next: NONE };
         match self.tail {

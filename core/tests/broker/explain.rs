@@ -123,6 +123,29 @@ fn all_workers_are_busy() {
     );
     assert!(text(&story, "f").contains(", and 1 more. Wait"));
     assert_eq!(code(&story, "f"), "busy");
+    // One of them ends its job: who is about to ask for the next one is no idler, unless it takes long over that.
+    story.run("c> SUBMIT_JOB_BG f '' 6\nc< JOB_CREATED T:6\nv> WORK_COMPLETE T:3 ok");
+    assert_eq!(code(&story, "f"), "busy");
+    assert!(text(&story, "f").starts_with("f waits: all 4 workers are busy: worker anna"));
+    story.run("+1s\nc> SUBMIT_JOB_BG g '' 7\nc< JOB_CREATED T:7");
+    assert_eq!(code(&story, "f"), "silent");
+}
+
+/// Everybody else waits while all is looked at.
+#[test]
+fn with_many_workers_and_functions_each_is_to_be_asked_for_alone() {
+    let mut story = Story::with(|config| config.max_listing = 3);
+    story.run("v> CAN_DO f\nv> CAN_DO g\nw> CAN_DO f\nw> CAN_DO h");
+    story.run("+1s\nc> SUBMIT_JOB_BG f '' 1\nc< JOB_CREATED T:1");
+    let all = story.broker.explain_all();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].reason, Reason::NotLooked { workers: 2 });
+    assert!(all[0].to_string().starts_with(
+        "f waits, and 2 workers are registered for it: ask for this function alone to hear what they do."
+    ));
+    assert_eq!(code(&story, "f"), "silent");
+    story.run("v> CANT_DO g");
+    assert_eq!(story.broker.explain_all()[0].reason.code(), "silent");
 }
 
 #[test]

@@ -49,13 +49,22 @@ impl Broker {
         }
     }
 
-    /// One explanation for each function that has jobs waiting; 10,000 at the most.
+    /// One explanation for each function that has jobs waiting; 10,000 at the most. Where workers are registered more often than
+    /// [`Config::max_listing`](super::super::Config::max_listing) nobody looks at what they do: everybody else would wait meanwhile.
     pub fn explain_all(&self) -> Vec<Explanation> {
-        let mut workers = self.workers_of(None);
+        let too_many = self.queue.peers.abilities_len() > self.config.max_listing;
+        let mut workers = if too_many { BTreeMap::new() } else { self.workers_of(None) };
         let waiting = self.queue.functions.iter().filter(|(_, function)| function.total() > function.running);
         let dues = self.dues();
-        let explain = |(id, _)| self.explain_function(id, workers.remove(&id).unwrap_or_default(), &dues);
-        waiting.take(MOST).map(explain).collect()
+        let mut explain = |id| {
+            let mut explanation = self.explain_function(id, workers.remove(&id).unwrap_or_default(), &dues);
+            if too_many && matches!(explanation.reason, Reason::Workers(_)) {
+                explanation.reason =
+                    Reason::NotLooked { workers: self.queue.functions.get(id).registrations };
+            }
+            explanation
+        };
+        waiting.take(MOST).map(|(id, _)| explain(id)).collect()
     }
 
     fn explain_function(&self, id: u32, workers: Workers, dues: &Dues) -> Explanation {
@@ -175,8 +184,9 @@ impl Broker {
                     self.queue.peers.functions_of(slot).into_iter().filter(ready).collect()
                 }
             };
+            let oldest = self.queue.oldest_held(slot);
             for function in functions {
-                self.count(slot, all.entry(function).or_default());
+                self.count(slot, oldest, all.entry(function).or_default());
             }
         }
         for workers in all.values_mut() {
@@ -185,10 +195,11 @@ impl Broker {
         all
     }
 
-    /// Counts one worker.
-    fn count(&self, slot: u32, workers: &mut Workers) {
+    /// Counts one worker, which has had this job longest.
+    fn count(&self, slot: u32, oldest: Option<u32>, workers: &mut Workers) {
         let connection = self.connections.at(slot);
-        match (self.queue.peers.get(slot).sleep, self.queue.held(slot).last()) {
+        let active = self.now.mono.saturating_sub(connection.active) <= self.config.wake_grace;
+        match (self.queue.peers.get(slot).sleep, oldest) {
             (Sleep::Woken(_), _) => {
                 workers.woken += 1;
                 let woken = connection.woken.map_or(Duration::ZERO, |at| self.now.mono.saturating_sub(at));
@@ -200,12 +211,18 @@ impl Broker {
                         .push((connection.peer.to_string(), String::from_utf8_lossy(id).into_owned()));
                 }
             }
+            // Between two jobs.
+            (Sleep::Awake, None) if active => workers.busy += 1,
             (Sleep::Asleep, _) | (Sleep::Awake, None) => workers.silent += 1,
             (Sleep::Awake, Some(oldest)) => {
                 workers.busy += 1;
-                workers.holders.push(self.holder(slot, oldest));
-                workers.holders.sort_by_key(|holder| std::cmp::Reverse(holder.held));
-                workers.holders.truncate(NAMED);
+                let since = self.queue.running(oldest).map_or(self.now.mono, |running| running.since);
+                let held = self.now.mono.saturating_sub(since);
+                let place = workers.holders.partition_point(|other| other.held >= held);
+                if place < NAMED {
+                    workers.holders.truncate(NAMED - 1);
+                    workers.holders.insert(place, self.holder(slot, oldest));
+                }
             }
         }
     }

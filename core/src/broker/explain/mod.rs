@@ -1,7 +1,8 @@
 //! Why a job does not run. [`Broker::explain`](super::Broker::explain) looks at a job or a function and says in data what it waits for; [`Explanation`]
 //! prints as the sentences that a person reads.
 //!
-//! It looks at each registration once, and at [`MOST`] jobs and functions at the most.
+//! It looks at each connection once, at the registrations of all where there are not too many, and at [`MOST`] jobs and functions at the
+//! most.
 
 mod look;
 mod words;
@@ -94,6 +95,11 @@ pub enum Reason {
         /// How long ago the last one left; `None` where there has been none since the server began.
         since: Option<Duration>,
     },
+    /// There are workers, and too many functions and workers to look at what all of them do at once.
+    NotLooked {
+        /// CAN_DOs for the function.
+        workers: u32,
+    },
     /// There are workers, and this is what they do.
     Workers(Workers),
 }
@@ -101,7 +107,7 @@ pub enum Reason {
 /// What the workers do that are registered for a function. A worker counts once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workers {
-    /// How many have a job and are not asleep.
+    /// How many have a job and are not asleep, or have just ended one.
     pub busy: u32,
     /// Some of the busy ones, those who have had their jobs longest.
     pub holders: Vec<Holder>,

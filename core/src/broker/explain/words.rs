@@ -21,6 +21,7 @@ impl Reason {
             Self::Running { .. } => "running",
             Self::Draining => "draining",
             Self::NoWorker { .. } => "no-worker",
+            Self::NotLooked { .. } => "not-looked",
             Self::Workers(workers) => workers.code(),
         }
     }
@@ -126,6 +127,11 @@ impl Display for Explanation {
                 "{about}{whose} waits for a worker: the last one went away {} ago. Start one again.",
                 Span(*since)
             ),
+            Reason::NotLooked { workers } => write!(
+                f,
+                "{about}{whose} waits, and {}: ask for this function alone to hear what they do.",
+                Registered(*workers)
+            ),
             Reason::Workers(workers) => write!(f, "{about}{whose} waits: {workers}"),
         }?;
         self.notes.iter().try_for_each(|note| write!(f, " {note}"))
@@ -136,16 +142,16 @@ impl Display for Workers {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.is_busy() {
             match self.busy {
-                1 => f.write_str("the one worker is busy: ")?,
-                busy => write!(f, "all {busy} workers are busy: ")?,
+                1 => f.write_str("the one worker is busy")?,
+                busy => write!(f, "all {busy} workers are busy")?,
             }
             for (at, holder) in self.holders.iter().enumerate() {
-                let comma = if at > 0 { ", " } else { "" };
+                let comma = if at > 0 { ", " } else { ": " };
                 let (function, held) = (Bytes(&holder.function), Span(holder.held));
                 write!(f, "{comma}{} with {} of {function} for {held}", Who(holder), holder.handle)?;
             }
             let more = (self.busy as usize).saturating_sub(self.holders.len());
-            if more > 0 {
+            if more > 0 && !self.holders.is_empty() {
                 write!(f, ", and {more} more")?;
             }
             return f.write_str(". Wait, or start more workers.");
