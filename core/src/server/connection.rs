@@ -81,7 +81,7 @@ impl Connection {
         peer: &str,
         identity: &Identity,
     ) -> Result<Self, (Refusal, Stream)> {
-        let id = match input::with_tools(|tools| shared.open(tools, peer, identity)) {
+        let id = match input::with_tools(|tools| shared.open(tools, peer, true, identity)) {
             Ok(id) => id,
             Err(refusal) => return Err((refusal, stream)),
         };

@@ -26,7 +26,7 @@ impl fmt::Debug for Entrance {
 impl LocalBroker for Entrance {
     fn connect(&self) -> Result<Arc<dyn LocalLink>, LinkClosed> {
         let mut tools = Tools::default();
-        let conn = self.0.open(&mut tools, "local", &Identity::Local).map_err(|_| LinkClosed)?;
+        let conn = self.0.open(&mut tools, "local", false, &Identity::Local).map_err(|_| LinkClosed)?;
         Ok(Arc::new(Link { shared: self.0.clone(), conn, tools: Mutex::new(tools) }))
     }
 }

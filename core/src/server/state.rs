@@ -364,12 +364,17 @@ impl Shared {
         }
     }
 
-    /// Enters a new connection.
+    /// Enters a new connection of `identity`, with a `socket` of its own or without.
     ///
     /// # Errors
     /// Why it cannot.
-    pub(super) fn open(&self, tools: &mut Tools, peer: &str, identity: &Identity) -> Result<ConnId, Refusal> {
-        let socket = *identity != Identity::Local;
+    pub(super) fn open(
+        &self,
+        tools: &mut Tools,
+        peer: &str,
+        socket: bool,
+        identity: &Identity,
+    ) -> Result<ConnId, Refusal> {
         let limit = self.bounds.get().max_connections;
         self.turn(tools, None, |turn| {
             if turn.state.not_listening || turn.state.stopped {
