@@ -1,11 +1,11 @@
 #!/bin/sh
 # Boots the copy at FOLDER/root with its own systemd, as the first process of namespaces of its own, and lets it run story.sh:
-# `boot.sh FOLDER PACKAGE NEWER`. The story's output is in FOLDER/said.
+# `boot.sh FOLDER PACKAGE NEWER LIBRARY`. The story's output is in FOLDER/said.
 set -eu
 folder=$1
 root=$folder/root
 mkdir -p "$root/story"
-cp "$(dirname "$0")/story.sh" "$2" "$3" "$root/story/"
+cp "$(dirname "$0")/story.sh" "$2" "$3" "$4" "$root/story/"
 : >"$folder/said"
 : >"$root/story/said"
 mount --bind "$folder/said" "$root/story/said"
@@ -33,7 +33,7 @@ Wants=dbus.socket
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh /story/story.sh /story/$(basename "$2") /story/$(basename "$3")
+ExecStart=/bin/sh /story/story.sh /story/$(basename "$2") /story/$(basename "$3") /story/$(basename "$4")
 StandardOutput=append:/story/said
 StandardError=inherit
 ExecStopPost=/bin/systemctl --force --force poweroff

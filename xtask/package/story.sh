@@ -2,7 +2,7 @@
 # The life of the package on a Debian with systemd: in the place of gearman-job-server, upgraded, removed, purged, installed anew.
 # Ends with a line that counts as cargo's do. Each step says what it is about to show.
 set -eu
-package=$1 newer=$2
+package=$1 newer=$2 library=$3
 steps=0
 now=
 
@@ -157,3 +157,12 @@ lineshaft doctor keep
 gearman -w -c 1 -f keep tee /story/done
 is "$(cat /story/done)" durable
 is "$(stat -c %U:%a /var/lib/lineshaft)" lineshaft:750
+
+step "the library takes the place of libgearman8 under PHP"
+dpkg --install "$library"
+apt-get check
+found=$(ldd "$(php-config --extension-dir 2>/dev/null || php -r 'echo ini_get("extension_dir");')/gearman.so" | awk '/libgearman/ { print $3 }')
+is "$(dpkg --search "$(readlink -f "$found")" | cut -d: -f1)" lineshaft-libgearman8
+gearman -w -c 1 -f upper tr a-z A-Z &
+is "$(php -r '$c = new GearmanClient; $c->addServer("127.0.0.1"); echo $c->doNormal("upper", "php");')" PHP
+wait

@@ -1,4 +1,4 @@
-//! `cargo xtask deb`: the Debian package.
+//! `cargo xtask deb`: the Debian packages.
 
 use crate::run::{Failure, Workspace, must, read, step};
 use std::fs;
@@ -14,29 +14,51 @@ const TOOL: &str = "3.8.0";
 const LINKS: [(&str, &str); 3] =
     [("gearmand", "../bin/lineshaft"), ("gearman", "lineshaft"), ("gearadmin", "lineshaft")];
 
-/// Builds the program and the package of a profile (release where `words` name none); answers the package's file.
-pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<PathBuf, Failure> {
+/// The packages of one profile.
+#[derive(Debug)]
+pub(crate) struct Packages {
+    /// The job server and the tools.
+    pub(crate) lineshaft: PathBuf,
+    /// What takes the place of libgearman8.
+    pub(crate) library: PathBuf,
+}
+
+/// Builds the programs and the packages of a profile; release where `words` name none.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<(), Failure> {
     let profile = match words {
         [] => "release",
         [option, profile] if option == "--profile" => profile,
         _ => return Err(Failure::new("deb takes --profile NAME, or nothing")),
     };
-    workspace.build_daemon(profile)?;
-    let package = build(workspace, profile)?;
-    eprintln!("{}", package.display());
-    Ok(package)
+    let Packages { lineshaft, library } = build(workspace, profile)?;
+    eprintln!("{}\n{}", lineshaft.display(), library.display());
+    Ok(())
 }
 
-/// Makes the package from a program that has been built.
-pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<PathBuf, Failure> {
+/// Builds the programs and the packages.
+pub(crate) fn build(workspace: &Workspace, profile: &str) -> Result<Packages, Failure> {
+    workspace.build_daemon(profile)?;
+    step(&format!("build libgearman ({profile})"));
+    must(workspace.cargo("build --package lineshaft-ffi --profile").arg(profile))?;
     let folder = workspace.target.join(if profile == "dev" { "debug" } else { profile });
-    let tool = tool(workspace)?;
-    step(&format!("make the Debian package ({profile})"));
     parts(workspace, &folder)?;
+    let lineshaft = package(workspace, "lineshaft-cli", profile)?;
+    let library = package(workspace, "lineshaft-ffi", profile)?;
+    Ok(Packages { lineshaft, library })
+}
+
+/// The file of the Debian package that the crate `name` becomes.
+fn package(workspace: &Workspace, name: &str, profile: &str) -> Result<PathBuf, Failure> {
+    let tool = tool(workspace)?;
+    step(&format!("make the Debian package of {name} ({profile})"));
     let mut command = workspace.command(env!("CARGO"));
     let path = std::env::join_paths([tool].into_iter().chain(std::env::split_paths(&path())));
     command.env("PATH", path.map_err(|error| Failure::new(error.to_string()))?);
-    command.args(["deb", "--no-build", "--package", "lineshaft-cli", "--profile", profile]);
+    command.args(["deb", "--no-build", "--package", name, "--profile", profile]);
+    if name == "lineshaft-ffi" {
+        // Beside a library for another kind of processor.
+        command.args(["--multiarch", "same"]);
+    }
     if profile == "dev" {
         // Only a test reads it: neither small nor stripped.
         command.args(["--no-strip", "--fast"]);
@@ -73,7 +95,10 @@ fn tool(workspace: &Workspace) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Links, manual pages and completions, in `package` beside the program.
+/// The library's file, and the name that programs look for.
+const LIBRARY: [&str; 2] = ["libgearman.so.8.0.0", "libgearman.so.8"];
+
+/// Library, links, manual pages and completions, in `package` beside the program.
 fn parts(workspace: &Workspace, folder: &Path) -> Result<(), Failure> {
     let (program, parts) = (folder.join("lineshaft"), folder.join("package"));
     // What an older program has written does not belong to this one.
@@ -92,12 +117,11 @@ fn parts(workspace: &Workspace, folder: &Path) -> Result<(), Failure> {
         write(&parts.join(format!("man{section}")).join(name), &packed.stdout)?;
     }
     for (name, target) in LINKS {
-        let link = parts.join("bin").join(name);
-        write(&link, b"")?;
-        fs::remove_file(&link)
-            .and_then(|()| symlink(target, &link))
-            .map_err(|error| failure(&link, &error))?;
+        link(target, &parts.join("bin").join(name))?;
     }
+    let [file, name] = LIBRARY.map(|name| parts.join("lib").join(name));
+    link(LIBRARY[0], &name)?;
+    fs::copy(folder.join("libgearman.so"), &file).map_err(|error| failure(&file, &error))?;
     for name in ["lineshaft", "gearmand", "gearman", "gearadmin"] {
         for (shell, file) in
             [("bash", name.to_owned()), ("zsh", format!("_{name}")), ("fish", format!("{name}.fish"))]
@@ -107,6 +131,12 @@ fn parts(workspace: &Workspace, folder: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn link(target: &str, path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(path);
+    let made = fs::create_dir_all(folder).and_then(|()| symlink(target, path));
+    made.map_err(|error| failure(path, &error))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

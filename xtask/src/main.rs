@@ -31,7 +31,7 @@ usage: cargo xtask <command>
   test python       only the Python package: builds its wheel, runs its suite on every interpreter that is there
   generate          the C headers that are made from ffi/src
   install-c ...     the C library, its headers and man pages: --prefix DIR [--profile NAME]
-  deb ...           the Debian package: [--profile NAME]
+  deb ...           the Debian packages: [--profile NAME]
   vectors [ARGS...] the wire vectors against the built daemon; ARGS go to reference/run_vectors.py
   bench [ARGS...]   this daemon beside its rivals; ARGS go to the side-by-side harness (`bench --against gearmand,redis`)
   bench c ...       our libgearman beside Debian's: the same program, CPU per job and rates (`--rounds`, `--jobs`)
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Some("generate") => generate::run(&workspace),
         Some("install-c") => install_c::run(&workspace, &rest),
         Some("vectors") => vectors::run(&workspace, &rest),
-        Some("deb") => deb::run(&workspace, &rest).map(drop),
+        Some("deb") => deb::run(&workspace, &rest),
         Some("bench") => bench::run(&workspace, &rest),
         Some("fuzz") => test::fuzz(&workspace, seconds(&rest)?),
         Some("soak") => test::soak(&workspace, seconds(&rest)?),

@@ -1,6 +1,6 @@
 //! The suite of the Debian package: installed with dpkg in a copy of this machine that is thrown away, under a systemd of its own.
 
-use crate::deb;
+use crate::deb::{self, Packages};
 use crate::run::{Failure, Workspace, must, read, step};
 use crate::tally::Tally;
 use std::fs;
@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Builds the package of the program that tests build anyway, and lives through its life.
 pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {
-    workspace.build_daemon("dev")?;
-    let package = deb::build(workspace, "dev")?;
+    let Packages { lineshaft: package, library } = deb::build(workspace, "dev")?;
     if read(workspace.command("id").arg("-u"))?.trim() != "0" {
         step("the package is built; it is installed and tried by root only: sudo cargo xtask test package");
         return Ok(());
@@ -39,7 +38,7 @@ pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failu
     let mut life = workspace.command("unshare");
     life.args(["--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child"]);
     life.arg("sh").arg(script("enter.sh")).arg(&folder);
-    life.arg("sh").arg(script("boot.sh")).arg(&folder).arg(&package).arg(newer);
+    life.arg("sh").arg(script("boot.sh")).arg(&folder).arg(&package).arg(newer).arg(library);
     // What the story has said tells how it ended; a systemd that powers off ends with an error.
     let ended = life.status().map_err(|error| Failure::new(format!("unshare: {error}")))?;
     eprintln!("the system has ended: {ended}");
