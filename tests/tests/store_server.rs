@@ -195,6 +195,30 @@ fn who_has_shut_down_its_side_still_gets_the_answer() -> Result<()> {
 }
 
 #[test]
+fn who_shuts_down_while_the_store_is_away_gives_its_jobs_back_at_once() -> Result<()> {
+    let desk = Desk::default();
+    let server = start(&desk);
+    let (mut client, mut worker, mut other) = (connect(&server)?, connect(&server)?, connect(&server)?);
+    client.submit(kind::SUBMIT_JOB, "g", "", b"x")?;
+    worker.request(kind::CAN_DO, &[b"g"])?;
+    worker.request(kind::GRAB_JOB, &[])?;
+    worker.expect(kind::JOB_ASSIGN)?;
+    desk.set(|papers| papers.closed = true);
+    worker.request(kind::SUBMIT_JOB_BG, &[b"f", b"", b"1"])?;
+    desk.wait(|papers| papers.begun == 2);
+    worker.finish_sending()?;
+    other.request(kind::CAN_DO, &[b"g"])?;
+    other.request(kind::PRE_SLEEP, &[])?;
+    other.expect(kind::NOOP)?;
+    other.request(kind::GRAB_JOB, &[])?;
+    ensure!(other.expect(kind::JOB_ASSIGN)? == b"D:1\0g\0x");
+    ensure!(other.text("status\n")?.contains("g\t1\t1\t1\n"), "the first worker is no longer registered");
+    desk.set(|papers| papers.closed = false);
+    ensure!(worker.expect(kind::JOB_CREATED)? == b"D:2");
+    Ok(())
+}
+
+#[test]
 fn a_failing_store_refuses_at_once_and_is_well_again() -> Result<()> {
     let desk = Desk::default();
     let server = start(&desk);

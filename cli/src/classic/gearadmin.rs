@@ -43,7 +43,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 }
 
 fn run(name: &str, words: &[OsString]) -> Result<Exit, Failure> {
-    let rules = Rules { abbreviations: true, stray_words: true, place: Place::CommandLine };
+    let rules = Rules { abbreviations: true, stray_words: true, place: Place::CommandLine, helpful: false };
     let given = match parse(&gearadmin::all(), words, &rules) {
         Ok(given) => given,
         Err(Refusal(why)) => return misused(&format!("{name} : {why}")),

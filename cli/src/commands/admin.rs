@@ -11,6 +11,8 @@ use clap::{Args, Subcommand};
 use lineshaft::blocking::{Admin as Client, Client as JobClient};
 use lineshaft::client::Options;
 use lineshaft::client::admin::{AdminOptions, StoreRow};
+use lineshaft::error::{Error, ErrorKind};
+use lineshaft::types::{LogLevel, LogTarget};
 
 use super::{Connection, lists};
 use crate::exit::{Exit, Failure, say};
@@ -72,8 +74,15 @@ pub(super) enum Admin {
     },
     /// Print the server's version.
     Version(Connection),
-    /// Print how much the server logs.
-    Verbose(Connection),
+    /// Print how much the server logs, or change it until its settings say something else.
+    Verbose {
+        /// FATAL, ALERT, CRITICAL, ERROR, WARNING, NOTICE, INFO or DEBUG.
+        level: Option<LogLevel>,
+        /// A part of the server: broker, net, store, http, tls or daemon [default: all of it].
+        part: Option<LogTarget>,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Print the server's process id.
     Pid(Connection),
     /// Send bytes and compare what comes back; prints how long that takes.
@@ -128,7 +137,15 @@ impl Admin {
                 }
             }),
             Self::Version(connection) => fact(&connection, Client::version),
-            Self::Verbose(connection) => fact(&connection, Client::verbose),
+            Self::Verbose { level: None, connection, .. } => fact(&connection, Client::verbose),
+            Self::Verbose { level: Some(level), part, connection } => order(&connection, |admin| {
+                let holds = admin.set_verbose(level, part)?;
+                if holds == level.name() {
+                    return Ok(());
+                }
+                let why = format!("the server stays at {holds}: it is not one that can change its level");
+                Err(Error::new(ErrorKind::Server, "verbose", why))
+            }),
             Self::Pid(connection) => fact(&connection, Client::getpid),
             Self::Ping { data, connection } => ping(&data, &connection),
         }

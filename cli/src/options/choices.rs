@@ -115,9 +115,9 @@ impl Choices {
             None => default_files(self.program, env),
         };
         for path in places {
-            if let Some(told) =
-                config_file::read(&path, &gearmand::in_file(), |name| self.find(name).is_some())?
-            {
+            let (flags, helpful) = (gearmand::in_file(), self.program == Program::Serve);
+            let told = config_file::read(&path, &flags, helpful, |name| self.find(name).is_some())?;
+            if let Some(told) = told {
                 for given in told.given {
                     self.add(given);
                 }

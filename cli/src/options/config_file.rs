@@ -13,10 +13,11 @@ use super::{Flag, Given, Refusal, refuse};
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 
 /// What the file at `path` says; `None` where there is no such file. Of gearmand's words those are left out that name an option
-/// `known` from elsewhere.
+/// `known` from elsewhere; where `helpful`, mistakes in them have their line and the nearest name.
 pub(crate) fn read(
     path: &Path,
     flags: &[&'static Flag],
+    helpful: bool,
     known: impl Fn(&str) -> bool,
 ) -> Result<Option<Told>, Refusal> {
     let bytes = match fs::metadata(path).and_then(|about| Ok((about.len(), fs::read(path)?))) {
@@ -33,7 +34,7 @@ pub(crate) fn read(
         }
     };
     if !is_toml(path, &bytes) {
-        let given = words_of(&bytes, path, flags, known)?;
+        let given = words_of(&bytes, path, flags, helpful, known)?;
         return Ok(Some(Told { given, tables: Vec::new() }));
     }
     match std::str::from_utf8(&bytes) {
@@ -61,6 +62,7 @@ fn words_of(
     bytes: &[u8],
     path: &Path,
     flags: &[&'static Flag],
+    helpful: bool,
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<Given>, Refusal> {
     let (mut words, mut lines) = (Vec::new(), Vec::new());
@@ -71,7 +73,7 @@ fn words_of(
         }
     }
     let place = Place::File { path: path.display().to_string(), lines };
-    parse_new(flags, &words, &Rules { abbreviations: true, stray_words: true, place }, known)
+    parse_new(flags, &words, &Rules { abbreviations: true, stray_words: true, place, helpful }, known)
 }
 
 #[cfg(test)]
@@ -80,7 +82,7 @@ mod tests {
     use crate::options::gearmand;
 
     fn said(text: &str) -> Result<Vec<(&'static str, String)>, String> {
-        let given = words_of(text.as_bytes(), Path::new("f"), &gearmand::in_file(), |_| false)
+        let given = words_of(text.as_bytes(), Path::new("f"), &gearmand::in_file(), false, |_| false)
             .map_err(|why| why.0)?;
         Ok(given
             .into_iter()
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn each_option_has_its_line() {
         let given =
-            words_of(b"# x\n-t 3\n\n--port\n5\n", Path::new("f"), &gearmand::in_file(), |_| false).unwrap();
+            words_of(b"# x\n-t 3\n\n--port\n5\n", Path::new("f"), &gearmand::in_file(), false, |_| false)
+                .unwrap();
         let lines: Vec<_> = given.iter().map(|one| one.source.to_string()).collect();
         assert_eq!(lines, ["file f:2", "file f:4"]);
     }
@@ -150,6 +153,19 @@ mod tests {
         {
             assert!(!is_toml(Path::new("gearmand.conf"), text.as_bytes()), "{text}");
             assert!(is_toml(Path::new("x/lineshaft.toml"), text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_with_line_and_nearest_name_to_who_does_not_compare_them_with_gearmands() {
+        for (text, why) in [
+            ("-t 3\n--thred=4", "f:2: unrecognised option '--thred=4'; did you mean 'threads'?"),
+            ("--port 1\n\n--port 2\n", "f:3: option '--port' cannot be specified more than once"),
+            ("--threads\nx\n", "f:1: the argument ('x') for option '--threads' is invalid"),
+            ("# x\n--daemon=1\n", "f:2: option '--daemon' does not take any arguments"),
+        ] {
+            let told = words_of(text.as_bytes(), Path::new("f"), &gearmand::in_file(), true, |_| false);
+            assert_eq!(told.unwrap_err().0, why);
         }
     }
 }

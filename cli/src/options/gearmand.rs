@@ -1,6 +1,6 @@
 //! The options of gearmand, and those that we add to them. `lineshaft serve` takes all of them as well.
 
-use super::{Flag, NO_LETTER, flag};
+use super::{Flag, NO_LETTER, PAIRS, flag};
 
 const U32: i64 = u32::MAX as i64;
 const I32: i64 = i32::MAX as i64;
@@ -53,7 +53,7 @@ static GEARMAND: &[Flag] = &[
     flag("drain-deadline", NO_LETTER, "Seconds that a graceful stop (SIGUSR1) waits for the jobs. 0: without limit.").number("SECONDS", 0, U32).group("Lineshaft").or("0").live(),
     flag("time-zone", NO_LETTER, "Time zone of scheduled jobs: a name such as Europe/Berlin, or local.").text("NAME").group("Lineshaft").or("UTC"),
     flag("log-format", NO_LETTER, "gearmand, plain (one line per event with the time in UTC) or json (one object per line).").text("NAME").group("Log").or("gearmand").at_serve(Some("plain")),
-    flag("log-levels", NO_LETTER, "Levels of single parts, such as store=debug,net=warn; the parts are broker, net, store, http, tls and daemon.").text("LIST").group("Log").live(),
+    flag("log-levels", NO_LETTER, "Levels of single parts, such as store=debug,net=warn; the parts are broker, net, store, http, tls and daemon.").text(PAIRS).group("Log").live(),
     flag("syslog-socket", NO_LETTER, "Socket of --syslog.").text("PATH").group("Log").or("/dev/log"),
     flag("journald", NO_LETTER, "Log to systemd's journal as well, with fields.").group("Log"),
     flag("journald-socket", NO_LETTER, "Socket of --journald.").text("PATH").group("Log").or("/run/systemd/journal/socket"),

@@ -77,6 +77,9 @@ pub(crate) const fn flag(long: &'static str, short: char, help: &'static str) ->
     }
 }
 
+/// The value of an option that takes `name=value` pairs, separated by commas; in TOML it may be a table.
+pub(crate) const PAIRS: &str = "PAIRS";
+
 /// Stands in a table for "no letter".
 pub(crate) const NO_LETTER: char = '\0';
 

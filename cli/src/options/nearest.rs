@@ -5,7 +5,8 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
     let distance = |name: &str| strsim::damerau_levenshtein(typed, name);
     let near = known.into_iter().map(|name| (distance(name), name)).min()?;
     // A third of the letters may be wrong; a word of two or three letters has one.
-    (near.0 <= (typed.chars().count() / 3).max(1)).then_some(near.1)
+    let letters = typed.chars().count().max(near.1.chars().count());
+    (near.0 <= (letters / 3).max(1)).then_some(near.1)
 }
 
 /// `; did you mean 'port'?` behind a message, or nothing.
@@ -22,7 +23,7 @@ mod tests {
         let known = ["port", "threads", "max-packet", "max-line"];
         for (typed, expected) in [
             ("prot", Some("port")),
-            ("thread", Some("threads")),
+            ("thred", Some("threads")),
             ("max_packet", Some("max-packet")),
             ("max-lines", Some("max-line")),
             ("color", None),

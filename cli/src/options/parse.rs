@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use super::nearest::suggestion;
 use super::{Flag, Given, Refusal, Source, Takes, refuse};
 
 /// What differs between the places in which options stand.
@@ -16,6 +17,8 @@ pub(crate) struct Rules {
     pub(crate) stray_words: bool,
     /// Where the words stand.
     pub(crate) place: Place,
+    /// Mistakes are told with the line and the nearest name, not in gearmand's words alone.
+    pub(crate) helpful: bool,
 }
 
 /// Where words stand.
@@ -45,9 +48,24 @@ impl Place {
 }
 
 impl Rules {
+    /// What is wrong with a word, in gearmand's words; behind its place and before the nearest name where these are wanted.
+    fn tell(&self, Refusal(why): Refusal, source: &Source, word: &OsStr, flags: &[&'static Flag]) -> Refusal {
+        let Source::File { path, line } = source else { return Refusal(why) };
+        if !self.helpful {
+            return Refusal(why);
+        }
+        let name = word.to_str().and_then(|word| word.strip_prefix("--")).unwrap_or_default();
+        let name = name.split('=').next().unwrap_or_default();
+        let near = match flags.iter().any(|flag| flag.long == name) {
+            true => String::new(),
+            false => suggestion(name, flags.iter().map(|flag| flag.long)),
+        };
+        Refusal(format!("{path}:{line}: {why}{near}"))
+    }
+
     /// Those of gearmand's command line.
     pub(crate) const GEARMAND: Self =
-        Self { abbreviations: false, stray_words: false, place: Place::CommandLine };
+        Self { abbreviations: false, stray_words: false, place: Place::CommandLine, helpful: false };
 }
 
 /// The options that stand in `words`, in their order. Values have been checked; an option that stands there twice is
@@ -71,14 +89,15 @@ pub(crate) fn parse_new(
         Parser { flags, rules, words: words.iter(), source: Source::CommandLine, given: Vec::new() };
     while let Some(word) = parser.words.next() {
         parser.source = rules.place.of(words.len() - parser.words.len() - 1);
-        parser.word(word)?;
+        parser.word(word).map_err(|refusal| rules.tell(refusal, &parser.source, word, flags))?;
     }
     let mut given: Vec<Given> = Vec::new();
     for (flag, one) in parser.given.into_iter().filter(|(flag, _)| !known(flag.long)) {
         if given.iter().any(|other| other.name == one.name) {
-            return refuse(format!("option '{}' cannot be specified more than once", flag.name()));
+            let why = format!("option '{}' cannot be specified more than once", flag.name());
+            return Err(rules.tell(Refusal(why), &one.source, OsStr::new(""), flags));
         }
-        check(flag, &one)?;
+        check(flag, &one).map_err(|refusal| rules.tell(refusal, &one.source, OsStr::new(""), flags))?;
         given.push(one);
     }
     Ok(given)

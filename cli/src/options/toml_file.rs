@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::suggestion;
-use super::{Flag, Given, Refusal, Source, Standing, Takes};
+use super::{Flag, Given, PAIRS, Refusal, Source, Standing, Takes};
 
 /// Tables that may stand in the file several times, `[[rights]]`.
 const TABLES: [&str; 1] = ["rights"];
@@ -127,6 +127,18 @@ impl File {
                 return wrong(format!("{name} is a number from {min} to {max}, without quotes"));
             }
             (Takes::Text(_), DeValue::String(text)) => Some(text.clone().into_owned()),
+            (Takes::Text(PAIRS), DeValue::Table(pairs)) => {
+                let mut list = Vec::new();
+                for (key, value) in pairs {
+                    let DeValue::String(text) = value.get_ref() else {
+                        return Err(
+                            self.refusal(value.span(), &format!("{name}.{} is a text", key.get_ref()))
+                        );
+                    };
+                    list.push(format!("{}={text}", key.get_ref()));
+                }
+                Some(list.join(","))
+            }
             // Ports are numbers to whoever writes them.
             (Takes::Text(_), DeValue::Integer(number)) => Some(number.to_string()),
             (Takes::Text(_), _) => return wrong(format!("{name} is a text: write it in quotes")),
@@ -150,8 +162,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_option_has_its_type() {
-        let text =
-            "port = 4731\nlisten = \"::1\"\n\nmax-packet = 65_536\nkeepalive = true\nexceptions = false\n";
+        let text = "port = 4731\nlisten = \"::1\"\n\nmax-packet = 65_536\nkeepalive = true\nexceptions = false\n[log-levels]\nstore = \"debug\"\nnet = \"warn\"\n";
         let given = told(text).unwrap().given;
         let seen: Vec<_> = given
             .iter()
@@ -167,6 +178,7 @@ mod tests {
                 ("max-packet", Some("65536"), "file f:4".to_owned()),
                 ("keepalive", None, "file f:5".to_owned()),
                 ("exceptions", Some("no"), "file f:6".to_owned()),
+                ("log-levels", Some("net=warn,store=debug"), "file f:7".to_owned()),
             ]
         );
     }
@@ -184,6 +196,7 @@ mod tests {
             ("threads = 99999999999999999999\n", "f:1: threads is a number from 0 to 1024"),
             ("listen = true\n", "f:1: listen is a text: write it in quotes"),
             ("[listen]\nx = 1\n", "f:1: listen is a text: write it in quotes"),
+            ("[log-levels]\nnet = 1\n", "f:2: log-levels.net is a text"),
             ("keepalive = 1\n", "f:1: keepalive is true or false"),
             ("rights = 1\n", "f:1: rights is a list of tables: write [[rights]]"),
             ("[rights]\n", "f:1: rights is a list of tables: write [[rights]]"),

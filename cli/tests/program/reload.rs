@@ -78,6 +78,15 @@ fn verbose_changes_what_is_logged_and_stays_when_the_settings_do() {
     let end = format!(" gearmand[{}]: NOTICE accepted,f,after,0", place.read("pid").trim());
     assert!(text.starts_with("<13>") && text.ends_with(&end), "{text}");
 
+    // The same from the command line.
+    let server = format!("127.0.0.1:{}", daemon.port);
+    place.run("lineshaft", &["verbose", "-S", &server, "info", "net"], b"").success().unwrap();
+    let level = place.run("lineshaft", &["verbose", "-S", &server], b"").success().unwrap();
+    assert_eq!(level, "ERROR\n");
+    line(&place, "Accepted connection from");
+    let wrong = place.run("lineshaft", &["verbose", "-S", &server, "info", "nets"], b"");
+    assert!(wrong.err.contains("one of broker, net, store, http, tls, daemon"), "{}", wrong.err);
+
     daemon.process.signal(Signal::HUP);
     line(&place, "SIGHUP, reopening log file");
     peer.submit(SUBMIT_JOB_BG, "f", "later", b"w").unwrap();

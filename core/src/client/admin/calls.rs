@@ -31,6 +31,16 @@ macro_rules! admin_calls {
             ok(&self.call("verbose")$($await)*?)
         }
 
+        /// Changes up to which level the server logs, all of it or one part, and answers the level that holds then. gearmand changes
+        /// nothing and answers its own level.
+        ///
+        /// # Errors
+        /// Those of the connection; [`ErrorKind::Server`](crate::ErrorKind::Server) from a server whose log is not its own.
+        pub $($async)? fn set_verbose(&mut self, level: LogLevel, target: Option<LogTarget>) -> Result<String> {
+            let target = target.map_or(String::new(), |target| format!(" {}", target.name()));
+            ok(&self.call(&format!("verbose {level}{target}"))$($await)*?)
+        }
+
         /// All functions, with their jobs and workers.
         ///
         /// # Errors

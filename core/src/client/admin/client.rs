@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::net::stream::{Connected, connect};
 use crate::net::{Address, InBuf, IntoServers};
 use crate::protocol::OutBuf;
+use crate::types::{LogLevel, LogTarget};
 
 /// An asynchronous admin client. It connects with its first command, and again after an error, or after a call whose future was
 /// dropped.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::net::{Address, Clock, Connecting, Connector, IntoServers, Servers, Wire};
+use crate::types::{LogLevel, LogTarget};
 
 /// An admin client that works on the caller's thread. It connects with its first command, and again after an error.
 ///
