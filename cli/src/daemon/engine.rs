@@ -64,7 +64,7 @@ pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Ref
         seconds.map_or(default, Duration::from_secs)
     };
     let grace = choices.number("wake-grace").and_then(|number| u64::try_from(number).ok());
-    Ok(Config {
+    let config = Config {
         compat,
         round_robin: choices.is_set("round-robin"),
         exceptions: choices.is_set("exceptions"),
@@ -89,7 +89,11 @@ pub(super) fn broker(choices: &Choices, levels: LogLevels) -> Result<Config, Ref
         pid: std::process::id(),
         log_levels: levels,
         ..default
-    })
+    };
+    match config.check() {
+        Ok(()) => Ok(config),
+        Err(why) => refuse(why.to_string()),
+    }
 }
 
 fn time_zone(choices: &Choices) -> Result<TimeZone, Refusal> {

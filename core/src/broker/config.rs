@@ -191,7 +191,11 @@ impl Config {
         *max_listing = new.max_listing;
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Whether a broker can be made of it.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let prefix = &self.handle_prefix;
         let fits = (1..=MAX_PREFIX).contains(&prefix.len());
         if !fits || prefix.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
