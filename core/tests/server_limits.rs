@@ -4,9 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use lineshaft::broker::Config;
 use lineshaft::net::Address;
-use lineshaft::protocol::{OutBuf, Request};
+use lineshaft::protocol::{Limits, OutBuf, Request};
 use lineshaft::server::{Server, ServerLimits};
+use lineshaft::types::{LogLevel, LogLevels, LogTarget};
 
 const MIB: usize = 1 << 20;
 
@@ -166,4 +168,48 @@ fn unfinished_packets_have_a_limit_together() {
     // Their bytes are forgotten with them.
     let mut late = connect(&server);
     is_served(&mut late, 3 * MIB);
+}
+
+#[test]
+fn limits_change_while_the_server_runs() {
+    let server = start(ServerLimits::default());
+    let mut old = connect(&server);
+    is_served(&mut old, 100_000);
+    let limits = Limits { max_packet: 8192, ..Limits::default() };
+    let server_limits = ServerLimits { max_connections: 2, ..ServerLimits::default() };
+    server.reconfigure(&Config::default(), limits, server_limits).unwrap();
+    // Who is there keeps what holds for packets.
+    is_served(&mut old, 100_000);
+    let mut new = connect(&server);
+    is_served(&mut new, 8000);
+    let mut third = connect(&server);
+    third.write_all(&echo(10)).unwrap();
+    let mut answer = Vec::new();
+    third.read_to_end(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("The limit of 2 connections (max_connections)"));
+    new.write_all(&echo(9000)).unwrap();
+    answer.clear();
+    // The rest of the packet may still be under way when the server closes.
+    let _ = new.read_to_end(&mut answer);
+    assert!(String::from_utf8_lossy(&answer).contains("the limit (max_packet) is 8192 bytes"));
+    let wrong = Config { wake_grace: Duration::ZERO, ..Config::default() };
+    assert!(server.reconfigure(&wrong, Limits::default(), ServerLimits::default()).is_err());
+    server.reconfigure(&Config::default(), Limits::default(), ServerLimits::default()).unwrap();
+    is_served(&mut connect(&server), 100_000);
+}
+
+#[test]
+fn an_embedding_program_hears_of_levels_where_it_wants_to() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = Server::builder().on_log_levels(move |levels| tell.send(levels).unwrap()).start().unwrap();
+    let mut admin = server.blocking_admin();
+    assert_eq!(admin.set_verbose(LogLevel::Debug, Some(LogTarget::Store)).unwrap(), "DEBUG");
+    let levels = told.recv().unwrap();
+    assert_eq!((levels.general(), levels.of(Some(LogTarget::Store))), (LogLevel::Error, LogLevel::Debug));
+    server.set_log_levels(LogLevels::new(LogLevel::Notice));
+    assert_eq!(told.recv().unwrap(), LogLevels::new(LogLevel::Notice));
+    assert_eq!((admin.verbose().unwrap().as_str(), server.log_levels().most()), ("NOTICE", LogLevel::Notice));
+    // Its log is its own where it does not listen.
+    let server = Server::builder().start().unwrap();
+    assert!(server.blocking_admin().set_verbose(LogLevel::Debug, None).is_err());
 }

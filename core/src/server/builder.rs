@@ -230,7 +230,7 @@ impl Builder {
     }
 
     /// Lets the admin commands `verbose LEVEL` and `verbose LEVEL TARGET` change up to which level lines are logged: `listener` is told
-    /// the levels that hold from then on, on a thread of the server, which it is not to keep. To begin with those of
+    /// the levels that hold from then on, on a thread of the server, which it is not to keep; it must not change them itself. To begin with those of
     /// [`Config::log_levels`] hold. Default: nobody; the commands are refused, because the log is the embedding program's.
     #[must_use]
     pub fn on_log_levels(mut self, listener: impl Fn(LogLevels) + Send + 'static) -> Self {

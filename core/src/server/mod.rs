@@ -168,7 +168,7 @@ impl Server {
     /// limits of `settings` do not count. Where something cannot be used all stays as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) names what cannot be used, or says that this server has no TLS.
+    /// [`ErrorKind::InvalidArgument`] names what cannot be used, or says that this server has no TLS.
     #[cfg(feature = "tls")]
     pub fn reload_tls(&self, settings: &crate::net::ServerTls) -> Result<()> {
         match &self.tls {

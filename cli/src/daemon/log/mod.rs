@@ -150,7 +150,7 @@ mod tests {
         let said = |name: &str| line[name].as_str().unwrap().to_owned();
         assert_eq!(said("message"), "a \"b\"\nc");
         assert_eq!((said("level"), said("target")), ("WARNING".into(), "lineshaft::store".into()));
-        assert_eq!(said("jobs"), "3");
+        assert_eq!(line["jobs"], 3);
         assert!(said("time").ends_with('Z') && said("time").contains('T'));
     }
 
