@@ -168,6 +168,34 @@ fn a_new_certificate_is_for_new_connections_and_a_bad_one_changes_nothing() {
     mill.client(tls).echo("after").unwrap();
 }
 
+#[test]
+fn async_clients_and_workers_say_why_they_trust_nobody() {
+    let mill = Mill::new(1, Vec::new());
+    let stranger = Authority::new("stranger").unwrap();
+    let tls = || Some(ClientTls::builder(bytes(&stranger.pem())).build().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client =
+            Client::with_options(mill.address(), Options { tls: tls(), ..Options::default() }).unwrap();
+        let why = client.connect().await.unwrap_err();
+        assert_eq!(why.kind(), ErrorKind::CouldNotConnect);
+        assert!(why.to_string().contains("it is not signed by an authority of the CA file"), "{why}");
+        let (told, mut complaints) = tokio::sync::mpsc::unbounded_channel();
+        let worker = Worker::builder(mill.address())
+            .options(worker::Options { tls: tls(), ..Default::default() })
+            .function("f", |_| async { Ok("") })
+            .on_error(move |_, error| _ = told.send(error.to_string()))
+            .build()
+            .unwrap();
+        let control = worker.control();
+        let working = tokio::spawn(worker.run());
+        let why = complaints.recv().await.unwrap();
+        assert!(why.contains("it is not signed by an authority of the CA file"), "{why}");
+        control.stop(Duration::ZERO);
+        working.await.unwrap().unwrap();
+    });
+}
+
 fn authority_key(authority: &Authority) -> String {
     authority.server(&["127.0.0.1"]).unwrap().key
 }

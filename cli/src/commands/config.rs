@@ -44,11 +44,14 @@ impl Config {
         };
         let choices = self.serve.choices(program)?;
         // What the server would refuse to start with is refused here as well.
-        Settings::read(&choices)?;
+        let settings = Settings::read(&choices)?;
         for stranger in strangers(surroundings::variables()) {
             say(format_args!("lineshaft: {stranger}"));
         }
         if self.check {
+            if let Some(tls) = &settings.tls {
+                tls.check().map_err(|error| Failure::new(Exit::Usage, error.detail()))?;
+            }
             match choices.file() {
                 Some(file) => writeln!(io::stdout(), "{}: the settings are good", file.display())?,
                 None => writeln!(io::stdout(), "no configuration file: the settings are good")?,

@@ -303,6 +303,16 @@ fn files_that_cannot_be_used_end_the_program() {
         "{}",
         outcome.err
     );
+    let words = ["config", "--check", "--ssl", "--ssl-certificate", "server.pem", "--ssl-key"];
+    let checked = |key: &str| mill.place.run("lineshaft", &[&words[..], &[key]].concat(), b"");
+    assert!(checked("server.key").status.success());
+    let outcome = checked("client.key");
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(
+        outcome.err.contains("key client.key does not belong to the certificate server.pem"),
+        "{}",
+        outcome.err
+    );
     for (words, why) in [
         (&["gearadmin", "-S", "--status"][..], "Error: CA certificate nowhere: No such file or directory"),
         (&["gearman", "-S", "-f", "x", "y"], "gearman: CA certificate nowhere: No such file or directory"),

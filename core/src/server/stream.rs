@@ -79,3 +79,19 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a connection had before there was TLS.
+    enum Sockets {
+        _Tcp(TcpStream),
+        _Unix(UnixStream),
+    }
+
+    #[test]
+    fn a_connection_without_tls_is_as_large_as_ever() {
+        assert_eq!(size_of::<Stream>(), size_of::<Sockets>());
+    }
+}

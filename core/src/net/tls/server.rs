@@ -72,6 +72,14 @@ impl ServerTls {
         self
     }
 
+    /// Reads everything, as a start would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) names what cannot be used.
+    pub fn check(&self) -> Result<()> {
+        self.config().map(|_| ())
+    }
+
     /// How many handshakes at once, and how long each.
     pub(crate) const fn handshakes(&self) -> (usize, Duration) {
         (self.max_handshakes, self.handshake_timeout)
