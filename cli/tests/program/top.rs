@@ -131,8 +131,8 @@ fn a_terminal_shows_the_server_and_is_given_back() {
     terminal.wait_row("resize 0 0 1");
     terminal.wait("no alarm", |screen| !screen.contains("ALARM"));
     terminal.key("\t");
-    terminal.wait_row("WORKER ID FUNCTIONS");
-    terminal.wait_row("- resize");
+    terminal.wait_row("WORKER ID STATE RUNS");
+    terminal.wait_row("127.0.0.1 - asleep -");
     terminal.key("q");
     terminal.wait_end();
 }
@@ -193,6 +193,8 @@ fn programs_get_json_from_both_servers() {
         assert_eq!([&function["queued"], &function["running"], &function["workers"]], [1, 0, 0]);
         assert_eq!(function["change_per_second"], Value::Null);
         assert_eq!(look["store"].is_object(), ours);
+        assert_eq!(function["oldest_seconds"].is_number(), ours);
+        assert_eq!(function["delayed"], if ours { json!(0) } else { Value::Null });
         let alarm =
             json!({ "kind": "no_worker", "function": "f", "text": "f: 1 job waits and no worker can do it" });
         assert_eq!(look["alarms"], json!([alarm]));

@@ -49,6 +49,9 @@ impl Broker {
             (b"show", b"jobs", 2) => self.show_jobs(to),
             (b"show", b"schedules", 2) => self.show_schedules(to),
             (b"show", b"store", 2) => self.show_store(to),
+            (b"show", b"functions", 2) => self.show_functions(to),
+            (b"show", b"workers", 2) => self.show_workers(to),
+            (b"show", b"alarms", 2) => self.show_alarms(to),
             (b"explain", _, 1) => self.explain_all_to(to),
             (b"explain", _, 2) => self.explain_to(words[1], to),
             (b"explain", _, _) => to.extend_from_slice(
@@ -302,7 +305,7 @@ fn words(line: &[u8], max: usize) -> Option<Vec<&[u8]>> {
     }
 }
 
-fn push(to: &mut Vec<u8>, parts: &[&[u8]]) {
+pub(super) fn push(to: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         to.extend_from_slice(part);
     }
@@ -314,7 +317,7 @@ fn line(to: &mut Vec<u8>, parts: &[&[u8]]) {
 }
 
 /// A name that a peer chose, with what would break the line or the columns written as `\x09`.
-fn name(to: &mut Vec<u8>, name: &[u8]) {
+pub(super) fn name(to: &mut Vec<u8>, name: &[u8]) {
     if name.iter().all(|byte| *byte >= b' ' && *byte != 0x7f) {
         return to.extend_from_slice(name);
     }

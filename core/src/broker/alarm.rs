@@ -168,10 +168,14 @@ impl Alarms {
         }
     }
 
-    /// A worker that was woken so long ago, and has not come since.
-    pub fn woken(&mut self, worker: impl fmt::Display, since: Duration) {
+    /// A worker that was woken so long ago, and has not come since: its address, and what it calls itself.
+    pub fn woken(&mut self, address: &str, id: Option<&[u8]>, since: Duration) {
         if since > self.limits.wake {
-            self.add(Alarm::Wake { worker: worker.to_string(), since });
+            let worker = match id {
+                None => address.to_owned(),
+                Some(id) => format!("{address} ({})", String::from_utf8_lossy(id)),
+            };
+            self.add(Alarm::Wake { worker, since });
         }
     }
 
@@ -210,7 +214,7 @@ mod tests {
     #[test]
     fn each_kind_is_one_sentence_and_the_weightiest_comes_first() {
         let mut alarms = Alarms::default();
-        alarms.woken("10.0.0.1:3 (shop)", 11 * SECOND);
+        alarms.woken("10.0.0.1:3", Some(b"shop"), 11 * SECOND);
         alarms.function(b"resize", 1, 3, Some(301 * SECOND));
         alarms.function(b"mail", 1, 0, None);
         alarms.function(b"pay", 12, 0, Some(SECOND));
@@ -231,7 +235,7 @@ mod tests {
         alarms.store("log /q", None);
         alarms.function(b"f", 0, 0, None);
         alarms.function(b"f", 7, 1, Some(SECOND));
-        alarms.woken("w", SECOND);
+        alarms.woken("w", None, SECOND);
         assert_eq!(said(alarms), Vec::<String>::new());
     }
 

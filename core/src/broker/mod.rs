@@ -15,6 +15,7 @@ mod handle;
 pub mod report;
 mod rights;
 mod schedule;
+mod show;
 mod stats;
 mod status;
 mod storing;

@@ -120,6 +120,13 @@ pub struct Counters {
     pub run: Histogram,
 }
 
+impl Counters {
+    /// Jobs that failed in whatever way: their workers said so, or they had been given back too often.
+    pub const fn all_failed(&self) -> u64 {
+        self.failed + self.exceptions + self.dropped
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

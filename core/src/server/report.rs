@@ -14,7 +14,7 @@ use super::local::Entrance;
 use super::state::{Shared, State};
 use crate::broker::AlarmLimits;
 use crate::broker::report::{
-    ConnectionReport, FunctionReport, JobFilter, JobReport, ScheduleReport, Summary,
+    ConnectionReport, FunctionReport, JobFilter, JobReport, ScheduleReport, Summary, Woken,
 };
 #[cfg(feature = "http")]
 use crate::net::{LinkClosed, LocalBroker, LocalLink};
@@ -194,17 +194,12 @@ impl View {
         self.0.state.lock().broker.config().alarms
     }
 
-    /// Workers that were woken and have not come for longer than [`AlarmLimits::wake`]: who each is, and how long ago that was.
-    pub fn woken(&self, mut each: impl FnMut(String, Duration)) {
+    /// Workers that were woken and have not come for longer than [`AlarmLimits::wake`]: their address, what they call themselves, how
+    /// long ago that was.
+    pub fn woken(&self, each: Woken<'_>) {
         let now = self.0.clock.now();
         let longest = self.alarm_limits().wake;
-        let mut one = |peer: &str, id: Option<&[u8]>, since| {
-            each(
-                id.map_or_else(|| peer.to_owned(), |id| format!("{peer} ({})", String::from_utf8_lossy(id))),
-                since,
-            );
-        };
-        let part = |state: &State, from| state.broker.woken(from, LOOKED_AT, longest, now, &mut one);
+        let part = |state: &State, from| state.broker.woken(from, LOOKED_AT, longest, now, &mut *each);
         self.parts(0, part, || false);
     }
 

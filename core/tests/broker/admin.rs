@@ -53,6 +53,72 @@ fn empty_lists() {
 }
 
 #[test]
+fn what_top_asks_for() {
+    let mut story = Story::new();
+    for list in ["show functions", "show workers", "show alarms"] {
+        assert_eq!(story.admin(list), r".\n", "{list}");
+    }
+    story.run(
+        "
+        busy> SET_CLIENT_ID b
+        busy> CAN_DO f
+        busy> CAN_DO g
+        deaf> CAN_DO d
+        deaf> PRE_SLEEP
+        c> SUBMIT_JOB_BG f '' 1
+        c< JOB_CREATED T:1
+        c> SUBMIT_JOB_HIGH_BG f '' 2
+        c< JOB_CREATED T:2
+        c> SUBMIT_JOB_EPOCH f '' 4000000000 3
+        c< JOB_CREATED T:3
+        c> SUBMIT_JOB_BG nobody '' 4
+        c< JOB_CREATED T:4
+        c> SUBMIT_JOB_BG d '' 5
+        c< JOB_CREATED T:5
+        deaf< NOOP
+        +100s
+        busy> GRAB_JOB
+        busy< JOB_ASSIGN T:2 f 2
+        busy> WORK_FAIL T:2
+        busy> GRAB_JOB
+        busy< JOB_ASSIGN T:1 f 1
+        +300s
+        ",
+    );
+    let functions = story.admin("show functions");
+    let rows = [
+        r"f\t0\t0\t0\t1\t1\t1\t-\t3\t0\t1\n",
+        r"g\t0\t0\t0\t0\t0\t1\t-\t0\t0\t0\n",
+        r"d\t0\t1\t0\t0\t0\t1\t400000\t1\t0\t0\n",
+        r"nobody\t0\t1\t0\t0\t0\t0\t400000\t1\t0\t0\n",
+    ];
+    assert_eq!(functions, format!(r"{}.\n", rows.concat()));
+    let workers = story.admin("show workers");
+    let rows = [r"127.0.0.1\tb\tbusy\t2\tT:1\tf\t300000\n", r"127.0.0.1\t-\twoken\t1\t-\t-\t-\n"];
+    assert_eq!(workers, format!(r"{}.\n", rows.concat()));
+    let alarms = story.admin("show alarms");
+    let rows = [
+        r"no_worker\tnobody\tnobody: 1 job waits and no worker can do it\n",
+        r"oldest\td\td: the oldest job has waited for 6 min 40 s; the limit is 5 min\n",
+        r"oldest\tnobody\tnobody: the oldest job has waited for 6 min 40 s; the limit is 5 min\n",
+        r"wake\t-\tworker 127.0.0.1 was woken 6 min 40 s ago and has not come\n",
+    ];
+    assert_eq!(alarms, format!(r"{}.\n", rows.concat()));
+}
+
+#[test]
+fn a_long_list_of_alarms_is_cut() {
+    let mut story = Story::new();
+    story.checked = false;
+    for at in 0..1001 {
+        story.run(&format!("c> SUBMIT_JOB_BG f{at} '' x\nc< JOB_CREATED T:{}", at + 1));
+    }
+    let alarms = story.admin("show alarms");
+    assert_eq!(alarms.matches("no_worker").count(), 1000);
+    assert!(alarms.ends_with(r"\nmore\t-\tand 1 more\n.\n"), "{alarms}");
+}
+
+#[test]
 fn lists_show_what_there_is() {
     let mut story = Story::new();
     story.run(

@@ -45,8 +45,10 @@ pub(super) enum List {
 /// Alarms that are shown above a list that is not that of alarms.
 const ALARMS_ABOVE: usize = 4;
 /// Widths, in columns: that of a name at the least, and that of a number at the least.
-const NAME: usize = 20;
-const NUMBER: usize = 8;
+const NAME: usize = 12;
+const NUMBER: usize = 7;
+/// The widest column of a worker's address or identifier.
+const WORKER: usize = 40;
 const KEYS: &str = "q quit  tab list  sort: n name, j jobs, r running, w workers, c change, d done, o oldest";
 
 fn line(look: Look, text: impl Into<String>) -> Line {
@@ -91,10 +93,7 @@ pub(super) fn screen(
     let mut list = match view.list {
         List::Functions => functions(sample, &sorted, columns),
         List::Workers => workers(&sample.workers, columns),
-        List::Alarms => {
-            let head = line(Look::Head, format!("ALARMS ({})", sample.alarms.len() + sample.more_alarms));
-            [vec![head], alarms(sample)].concat()
-        }
+        List::Alarms => [vec![line(Look::Head, "ALARMS")], alarms(sample)].concat(),
     };
     // A head, as much of the list as there is room for, and the keys.
     let room = rows.saturating_sub(lines.len() + 2).max(1);
@@ -114,15 +113,15 @@ pub(super) fn screen(
 fn header(sample: &Sample) -> Vec<Line> {
     let [queued, running] = sample.totals();
     let time = sample.time.strftime("%H:%M:%S");
+    let connections = sample.connections.map(|count| format!("  connections {count}")).unwrap_or_default();
     let mut lines = vec![
         line(Look::Plain, format!("{time}  {}  version {}", sample.server, visible(&sample.version))),
         line(
             Look::Plain,
             format!(
-                "queued {queued}  running {running}  functions {}  workers {}  connections {}",
+                "queued {queued}  running {running}  functions {}  workers {}{connections}",
                 sample.functions.len(),
-                sample.workers.len(),
-                sample.connections
+                sample.workers.len()
             ),
         ),
     ];
@@ -134,29 +133,29 @@ fn header(sample: &Sample) -> Vec<Line> {
 }
 
 fn alarms(sample: &Sample) -> Vec<Line> {
-    let mut lines: Vec<Line> = sample
-        .alarms
-        .iter()
-        .map(|alarm| line(Look::Alarm, format!("ALARM  {}", visible(&alarm.to_string()))))
-        .collect();
-    if sample.more_alarms > 0 {
-        lines.push(line(Look::Alarm, format!("ALARM  and {} more", sample.more_alarms)));
-    }
-    lines
+    sample.alarms.iter().map(|alarm| line(Look::Alarm, format!("ALARM  {}", alarm.text))).collect()
 }
 
 /// A head and a line for each; what the server does not tell has no column.
 fn functions(sample: &Sample, functions: &[&Function], columns: usize) -> Vec<Line> {
-    let mut titles = vec!["QUEUED", "RUNNING", "WORKERS", "CHANGE/S"];
-    let done = sample.functions.iter().any(|function| function.done.is_some());
+    let mut titles = vec!["QUEUED", "RUNNING", "WORKERS", "CHANGE"];
+    let counted = sample.functions.iter().any(|function| function.rates.is_some());
     let oldest = sample.functions.iter().any(|function| function.oldest.is_some());
-    titles.extend(done.then_some("DONE/S"));
+    if counted {
+        titles.extend(["ADDED/S", "DONE/S", "FAIL/S"]);
+    }
     titles.extend(oldest.then_some("OLDEST"));
     let rows = functions.iter().map(|function| {
-        let [queued, running, workers] =
-            [function.queued, function.running, function.workers].map(|it| it.to_string());
+        let [running, workers] = [function.running, function.workers].map(|it| it.to_string());
+        let queued = match function.delayed {
+            None | Some(0) => function.queued.to_string(),
+            Some(delayed) => format!("{} +{delayed}", function.queued),
+        };
         let mut cells = vec![queued, running, workers, rate(function.change, true)];
-        cells.extend(done.then(|| rate(function.done, false)));
+        if counted {
+            let rates = function.rates.map_or([None; 3], |rates| rates.map(Some));
+            cells.extend(rates.map(|it| rate(it, false)));
+        }
         cells.extend(oldest.then(|| age(function.oldest)));
         (function.name.as_str(), cells)
     });
@@ -165,17 +164,26 @@ fn functions(sample: &Sample, functions: &[&Function], columns: usize) -> Vec<Li
 
 fn workers(workers: &[Worker], columns: usize) -> Vec<Line> {
     let width = |of: fn(&Worker) -> usize, title: &str| {
-        workers.iter().map(of).chain([title.len()]).max().unwrap_or_default().min(NAME * 2)
+        workers.iter().map(of).chain([title.len()]).max().unwrap_or_default().min(WORKER)
     };
     let address = width(|worker| worker.address.chars().count(), "WORKER");
     let id = width(|worker| worker.id.chars().count(), "ID");
-    let row = |look, [one, two, three]: [&str; 3]| {
+    let states = workers.iter().any(|worker| worker.state.is_some());
+    let row = |look, [one, two, state, rest]: [&str; 4]| {
         let (one, two) = (cut(one, address), cut(two, id));
-        line(look, cut(&format!("{one:<address$}  {two:<id$}  {three}"), columns))
+        let state = if states { format!("{state:<6}  ") } else { String::new() };
+        line(look, cut(&format!("{one:<address$}  {two:<id$}  {state}{rest}"), columns))
     };
-    let mut lines = vec![row(Look::Head, ["WORKER", "ID", "FUNCTIONS"])];
+    let title = if states { "RUNS" } else { "FUNCTIONS" };
+    let mut lines = vec![row(Look::Head, ["WORKER", "ID", "STATE", title])];
     for worker in workers {
-        lines.push(row(Look::Plain, [&worker.address, &worker.id, &worker.functions.join(" ")]));
+        let rest = match (&worker.runs, &worker.state) {
+            (Some((job, function, age)), _) => format!("{function} {job} for {}", Age(*age)),
+            (None, Some(_)) => "-".into(),
+            (None, None) => worker.functions.join(" "),
+        };
+        let state = worker.state.as_deref().unwrap_or_default();
+        lines.push(row(Look::Plain, [&worker.address, &worker.id, state, &rest]));
     }
     lines
 }
@@ -248,15 +256,15 @@ mod tests {
             "12:34:56  127.0.0.1:4730  version 0.1.0",
             "queued 9  running 2  functions 3  workers 1  connections 3",
             "store log /q: fails",
-            "ALARM  the store fails, background jobs are refused or wait: log /q: no room",
-            "ALARM  a\\u{1b}[2J: 7 jobs wait and no worker can do them",
-            "FUNCTION               QUEUED  RUNNING  WORKERS CHANGE/S   DONE/S   OLDEST",
-            "a\\u{1b}[2J                  7        0        0     +3.5        -    1 min",
-            "resize                      2        2        1        0     12.0        -",
-            "mail                        0        0        1        -        -        -",
+            "ALARM  the store fails: no room",
+            "ALARM  a\\u{1b}[2J: 7 jobs wait",
+            "FUNCTION      QUEUED RUNNING WORKERS  CHANGE ADDED/S  DONE/S  FAIL/S  OLDEST",
+            "a\\u{1b}[2J         7       0       0    +3.5       -       -       -   1 min",
+            "resize             2       2       1       0     1.0    12.0       0       -",
+            "mail               0       0       1       -       -       -       -       -",
             "",
-            "WORKER    ID    FUNCTIONS",
-            "10.0.0.1  shop  resize mail",
+            "WORKER    ID    STATE   RUNS",
+            "10.0.0.1  shop  busy    resize H:7 for 3 s",
         ];
         assert_eq!(texts(&lines), expected);
     }
@@ -300,6 +308,10 @@ mod tests {
         sample.functions[1].name = "ä".repeat(200);
         let lines = screen(&sample, &mut view(List::Functions), None, (80, 20));
         let row = lines.iter().find(|line| line.text.starts_with("ää")).unwrap();
-        assert!(row.text.contains("ä… ") && row.text.trim_end().ends_with(" 12.0        -"), "{}", row.text);
+        assert!(
+            row.text.contains("ä… ") && row.text.trim_end().ends_with(" 12.0       0       -"),
+            "{}",
+            row.text
+        );
     }
 }

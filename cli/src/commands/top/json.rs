@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Sort;
-use super::sample::{Function, Sample};
-use crate::render::visible;
+use super::sample::{Alarm, Function, Sample};
 
 /// One object; what the server does not tell is null.
 pub(super) fn of(sample: &Sample, sort: Sort) -> Value {
@@ -16,7 +15,10 @@ pub(super) fn of(sample: &Sample, sort: Sort) -> Value {
             "running": function.running,
             "workers": function.workers,
             "change_per_second": function.change,
-            "done_per_second": function.done,
+            "delayed": function.delayed,
+            "added_per_second": function.rates.map(|rates| rates[0]),
+            "done_per_second": function.rates.map(|rates| rates[1]),
+            "failed_per_second": function.rates.map(|rates| rates[2]),
             "oldest_seconds": function.oldest.map(|age| age.as_secs_f64()),
         })
     };
@@ -24,16 +26,22 @@ pub(super) fn of(sample: &Sample, sort: Sort) -> Value {
     let workers: Vec<Value> = sample
         .workers
         .iter()
-        .map(|worker| json!({ "address": worker.address, "id": worker.id, "functions": worker.functions }))
-        .collect();
-    let alarms: Vec<Value> = sample
-        .alarms
-        .iter()
-        .map(|alarm| {
-            let function = alarm.function().map(String::from_utf8_lossy);
-            json!({ "kind": alarm.kind(), "function": function, "text": visible(&alarm.to_string()) })
+        .map(|worker| {
+            let job = worker.runs.as_ref().map(|(job, function, age)| {
+                json!({ "handle": job, "function": function, "seconds": age.as_secs_f64() })
+            });
+            json!({
+                "address": worker.address,
+                "id": worker.id,
+                "state": worker.state,
+                "job": job,
+                "functions": worker.functions,
+                "all_functions": worker.all_functions,
+            })
         })
         .collect();
+    let alarm = |alarm: &Alarm| json!({ "kind": alarm.kind, "function": alarm.function, "text": alarm.text });
+    let alarms: Vec<Value> = sample.alarms.iter().map(alarm).collect();
     let store = sample.store.as_ref().map(|row| json!({ "store": row.store, "failing": row.failing }));
     json!({
         "time": sample.time.timestamp().to_string(),
@@ -46,6 +54,5 @@ pub(super) fn of(sample: &Sample, sort: Sort) -> Value {
         "functions": functions,
         "workers": workers,
         "alarms": alarms,
-        "more_alarms": sample.more_alarms,
     })
 }

@@ -1,5 +1,6 @@
 //! `lineshaft top`: functions, workers, the store and alarms of a server, again and again.
 
+mod answers;
 mod frame;
 mod json;
 mod sample;
@@ -10,7 +11,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use lineshaft::broker::AlarmLimits;
 
 use super::{Connection, admin, seconds};
 use crate::exit::{Exit, Failure, say};
@@ -34,9 +34,6 @@ pub(super) struct Top {
     /// What functions are sorted by.
     #[arg(short = 'o', long, value_enum, default_value_t = Sort::Queued)]
     sort: Sort,
-    /// Seconds that a job may wait before that is an alarm, where the server does not say itself what an alarm is.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
-    alarm_oldest: Duration,
     #[command(flatten)]
     connection: Connection,
 }
@@ -70,9 +67,8 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 impl Top {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let limits = AlarmLimits { oldest: self.alarm_oldest, ..AlarmLimits::default() };
         let servers = self.connection.servers()?;
-        let mut watch = Watch::new(servers.to_string(), admin::client(&self.connection)?, limits);
+        let mut watch = Watch::new(servers.to_string(), admin::client(&self.connection)?);
         // A server that was never there is a wrong address rather than a lost server.
         let first = watch.look()?;
         if self.json || self.once || !io::stdout().is_terminal() {

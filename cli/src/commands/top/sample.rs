@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 use lineshaft::Result;
 use lineshaft::blocking::Admin;
-use lineshaft::broker::{Alarm, AlarmLimits, Alarms};
-use lineshaft::client::admin::{FunctionStatus, StoreRow, WorkerStatus};
+use lineshaft::client::admin::StoreRow;
 
 use super::Sort;
+use super::answers::{self, FunctionTold};
 use crate::render::visible;
 use crate::surroundings;
 
@@ -18,14 +18,21 @@ use crate::surroundings;
 pub(super) struct Watch {
     server: String,
     admin: Admin,
-    limits: AlarmLimits,
+    /// Whether it is one of ours; `None` before it has been asked.
+    ours: Option<bool>,
     last: Option<Last>,
 }
 
 /// What differences are made from.
 struct Last {
     at: Instant,
-    functions: BTreeMap<Vec<u8>, u64>,
+    functions: BTreeMap<Vec<u8>, Before>,
+}
+
+/// How a function stood then.
+struct Before {
+    queued: u64,
+    counts: Option<[u64; 3]>,
 }
 
 /// A look at a server.
@@ -37,25 +44,26 @@ pub(super) struct Sample {
     pub(super) functions: Vec<Function>,
     /// Connections that can do something, as opposed to clients.
     pub(super) workers: Vec<Worker>,
-    /// All connections.
-    pub(super) connections: usize,
+    /// All connections; `None` where the server has not been asked.
+    pub(super) connections: Option<usize>,
     /// gearmand does not tell.
     pub(super) store: Option<StoreRow>,
+    /// The weightiest first; where there are too many, the last one is of the kind `more`.
     pub(super) alarms: Vec<Alarm>,
-    /// Alarms that there was no room for.
-    pub(super) more_alarms: usize,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) queued: u64,
+    /// Jobs that are not yet due; `None` where the server counts them among those that wait.
+    pub(super) delayed: Option<u64>,
     pub(super) running: u64,
     pub(super) workers: u64,
     /// By how many jobs a second the queue grows; `None` at the first look.
     pub(super) change: Option<f64>,
-    /// Jobs done a second; `None` where the server does not count them.
-    pub(super) done: Option<f64>,
+    /// Jobs added, done and failed a second; `None` where the server does not count them.
+    pub(super) rates: Option<[f64; 3]>,
     /// How long the oldest job that waits has waited; `None` where none does, or the server does not say.
     pub(super) oldest: Option<Duration>,
 }
@@ -64,12 +72,25 @@ pub(super) struct Function {
 pub(super) struct Worker {
     pub(super) address: String,
     pub(super) id: String,
+    /// `awake`, `asleep`, `woken` or `busy`; gearmand does not tell.
+    pub(super) state: Option<String>,
+    /// The job it has, that job's function, and for how long; gearmand does not tell.
+    pub(super) runs: Option<(String, String, Duration)>,
+    /// What it can do; of ours only the number is asked for.
     pub(super) functions: Vec<String>,
+    pub(super) all_functions: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Alarm {
+    pub(super) kind: String,
+    pub(super) function: Option<String>,
+    pub(super) text: String,
 }
 
 impl Watch {
-    pub(super) fn new(server: String, admin: Admin, limits: AlarmLimits) -> Self {
-        Self { server, admin, limits, last: None }
+    pub(super) fn new(server: String, admin: Admin) -> Self {
+        Self { server, admin, ours: None, last: None }
     }
 
     /// Asks the server.
@@ -77,75 +98,59 @@ impl Watch {
         let sample = self.ask();
         if sample.is_err() {
             // The next one may be another server, or the same with other counts.
-            self.last = None;
+            (self.last, self.ours) = (None, None);
         }
         sample
     }
 
     fn ask(&mut self) -> Result<Sample> {
-        let version = self.admin.version()?;
-        let rows = self.admin.status()?;
+        let version = visible(&self.admin.version()?);
+        let ours = if self.ours == Some(false) { None } else { answers::ours(&mut self.admin)? };
+        self.ours = Some(ours.is_some());
+        let told = match ours {
+            Some(told) => told,
+            None => answers::any(&mut self.admin)?,
+        };
         let (at, time) = (surroundings::instant(), surroundings::local_time());
-        let connections = self.admin.workers()?;
-        let store = self.store()?;
-        let mut alarms = Alarms::new(self.limits);
-        if let Some(StoreRow { store, failing }) = &store {
-            alarms.store(store, failing.as_deref());
-        }
-        let seconds = self.last.as_ref().map(|last| at.duration_since(last.at).as_secs_f64());
-        let mut functions = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let queued = queued(row);
-            alarms.function(&row.function, queued, row.workers, None);
-            let before = self.last.as_ref().and_then(|last| last.functions.get(&row.function[..]));
-            let change =
-                before.zip(seconds).map(|(before, seconds)| (queued as f64 - *before as f64) / seconds);
-            functions.push(Function {
-                name: text(&row.function),
-                queued,
-                running: row.running,
-                workers: row.workers,
-                change,
-                done: None,
-                oldest: None,
-            });
-        }
-        self.last = Some(Last {
-            at,
-            functions: rows.iter().map(|row| (row.function.to_vec(), queued(row))).collect(),
+        let last = self.last.take();
+        let seconds = last.as_ref().map(|last| at.duration_since(last.at).as_secs_f64());
+        let functions = told.functions.iter().map(|function| {
+            let before = last.as_ref().and_then(|last| last.functions.get(&function.name)).zip(seconds);
+            Function::compared(function, before)
         });
-        let (alarms, more_alarms) = alarms.list();
-        let workers = connections.iter().filter(|row| !row.functions.is_empty()).map(Worker::of).collect();
-        let server = self.server.clone();
-        let connections = connections.len();
-        Ok(Sample { server, version, time, functions, workers, connections, store, alarms, more_alarms })
+        let functions = functions.collect();
+        let kept = |FunctionTold { name, queued, counts, .. }| (name, Before { queued, counts });
+        self.last = Some(Last { at, functions: told.functions.into_iter().map(kept).collect() });
+        Ok(Sample {
+            server: self.server.clone(),
+            version,
+            time,
+            functions,
+            workers: told.workers,
+            connections: told.connections,
+            store: told.store,
+            alarms: told.alarms,
+        })
     }
-
-    /// gearmand refuses the question, and that is an answer.
-    fn store(&mut self) -> Result<Option<StoreRow>> {
-        match self.admin.store() {
-            Ok(store) => Ok(Some(store)),
-            Err(error) if error.kind() == lineshaft::ErrorKind::InvalidArgument => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
-/// Jobs that wait; gearmand counts those in that are not yet due.
-fn queued(row: &FunctionStatus) -> u64 {
-    row.total.saturating_sub(row.running)
-}
-
-fn text(bytes: &[u8]) -> String {
-    visible(&String::from_utf8_lossy(bytes))
-}
-
-impl Worker {
-    fn of(row: &WorkerStatus) -> Self {
+impl Function {
+    /// With what has changed since it stood so, so many seconds ago.
+    fn compared(told: &FunctionTold, before: Option<(&Before, f64)>) -> Self {
+        let change = before.map(|(before, seconds)| (told.queued as f64 - before.queued as f64) / seconds);
+        let counts = before.and_then(|(before, seconds)| Some((told.counts?, before.counts?, seconds)));
+        let rates = counts.map(|(now, before, seconds)| {
+            [0, 1, 2].map(|at| now[at].saturating_sub(before[at]) as f64 / seconds)
+        });
         Self {
-            address: visible(&row.address),
-            id: visible(&row.client_id),
-            functions: row.functions.iter().map(|name| text(name)).collect(),
+            name: visible(&String::from_utf8_lossy(&told.name)),
+            queued: told.queued,
+            delayed: told.delayed,
+            running: told.running,
+            workers: told.workers,
+            change,
+            rates,
+            oldest: told.oldest,
         }
     }
 }
@@ -165,7 +170,7 @@ impl Sample {
                 Sort::Running => right.running.cmp(&left.running),
                 Sort::Workers => right.workers.cmp(&left.workers),
                 Sort::Change => largest(left.change, right.change),
-                Sort::Done => largest(left.done, right.done),
+                Sort::Done => largest(left.rates.map(|it| it[1]), right.rates.map(|it| it[1])),
                 Sort::Oldest => Reverse(left.oldest).cmp(&Reverse(right.oldest)),
             };
             order.then_with(|| left.name.cmp(&right.name))
@@ -189,22 +194,29 @@ pub(super) mod tests {
         let function = |name: &str, [queued, running, workers]: [u64; 3]| Function {
             name: visible(name),
             queued,
+            delayed: Some(0),
             running,
             workers,
             change: None,
-            done: None,
+            rates: None,
             oldest: None,
         };
-        let mut alarms = Alarms::default();
-        alarms.store("log /q", Some("no room"));
-        alarms.function(b"a\x1b[2J", 7, 0, None);
+        let alarm = |kind: &str, function: Option<&str>, text: &str| Alarm {
+            kind: kind.into(),
+            function: function.map(visible),
+            text: visible(text),
+        };
         Sample {
             server: "127.0.0.1:4730".into(),
             version: "0.1.0".into(),
             time: "2026-11-21T12:34:56+00:00[UTC]".parse().unwrap(),
             functions: vec![
                 function("mail", [0, 0, 1]),
-                Function { change: Some(0.01), done: Some(12.0), ..function("resize", [2, 2, 1]) },
+                Function {
+                    change: Some(0.01),
+                    rates: Some([1.0, 12.0, 0.0]),
+                    ..function("resize", [2, 2, 1])
+                },
                 Function {
                     change: Some(3.5),
                     oldest: Some(Duration::from_secs(60)),
@@ -214,12 +226,17 @@ pub(super) mod tests {
             workers: vec![Worker {
                 address: "10.0.0.1".into(),
                 id: "shop".into(),
-                functions: vec!["resize".into(), "mail".into()],
+                state: Some("busy".into()),
+                runs: Some(("H:7".into(), "resize".into(), Duration::from_secs(3))),
+                functions: Vec::new(),
+                all_functions: 2,
             }],
-            connections: 3,
+            connections: Some(3),
             store: Some(StoreRow { store: "log /q".into(), failing: Some("no room".into()) }),
-            alarms: alarms.list().0,
-            more_alarms: 0,
+            alarms: vec![
+                alarm("store", None, "the store fails: no room"),
+                alarm("no_worker", Some("a\x1b[2J"), "a\x1b[2J: 7 jobs wait"),
+            ],
         }
     }
 

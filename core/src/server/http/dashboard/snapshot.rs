@@ -74,11 +74,7 @@ impl Counts {
 impl FunctionRow {
     fn new(report: FunctionReport) -> Self {
         let counters = &report.counters;
-        let counts = Counts {
-            added: counters.added,
-            done: counters.done,
-            failed: counters.failed + counters.exceptions + counters.dropped,
-        };
+        let counts = Counts { added: counters.added, done: counters.done, failed: counters.all_failed() };
         Self {
             counts,
             place: report.place,
@@ -107,7 +103,7 @@ impl Snapshot {
         for row in &functions {
             alarms.function(&row.name, row.ready(), row.workers.into(), row.oldest);
         }
-        view.woken(|worker, since| alarms.woken(worker, since));
+        view.woken(&mut |address, id, since| alarms.woken(address, id, since));
         let (alarms, more_alarms) = alarms.list();
         let mut snapshot = Self { report, functions, alarms, more_alarms, rates: None };
         if let Some(before) = before {
