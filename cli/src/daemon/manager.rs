@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use lineshaft::server::{Beat, Passed, Pulse};
 use listenfd::ListenFd;
@@ -11,12 +12,13 @@ use sd_notify::NotifyState;
 use crate::exit::{Exit, Failure, reason};
 use crate::surroundings;
 
-/// Whether a service manager waits for this very process to say that it is ready. It runs in the background then, and must not
+/// Whether a service manager waits for this very process to say that it is ready, or has made sockets for it. It runs in the background then, and must not
 /// leave that process: the manager would lose sight of it.
 pub(crate) fn waits_for_us() -> bool {
     let own = std::process::id().to_string();
-    let started = surroundings::variable("SYSTEMD_EXEC_PID").is_some_and(|pid| pid.to_str() == Some(&own));
-    started && surroundings::variable("NOTIFY_SOCKET").is_some()
+    let is_own = |name| surroundings::variable(name).is_some_and(|pid| pid.to_str() == Some(&own));
+    // Sockets are passed to one process only.
+    is_own("LISTEN_PID") || is_own("SYSTEMD_EXEC_PID") && surroundings::variable("NOTIFY_SOCKET").is_some()
 }
 
 /// The sockets that have been passed to us (`LISTEN_FDS`); empty where none have.
@@ -92,15 +94,27 @@ impl Watchdog {
         let (end, ended) = channel();
         let watch = move || {
             loop {
+                let mut pause = limit / 4;
                 match pulse.beat(limit / 2) {
                     Beat::Lives => tell(&[NotifyState::Watchdog]),
-                    Beat::Hangs => tracing::error!(
-                        "an I/O thread hangs, or somebody keeps the broker's lock, for {:?}: the service manager is not told that the server lives",
-                        limit / 2
-                    ),
-                    Beat::Gone => return,
+                    Beat::Hangs => {
+                        tracing::error!(
+                            "an I/O thread hangs, or somebody keeps the broker's lock, for {:?}: the service manager is not told that the server lives",
+                            limit / 2
+                        );
+                        // Not much is left until the manager gives up.
+                        pause = Duration::ZERO;
+                    }
+                    Beat::Gone => {
+                        if ended.recv_timeout(limit / 4) == Err(RecvTimeoutError::Timeout) {
+                            tracing::error!(
+                                "the server's threads have ended, though nobody has stopped it: the service manager is not told that it lives"
+                            );
+                        }
+                        return;
+                    }
                 }
-                if ended.recv_timeout(limit / 4) != Err(RecvTimeoutError::Timeout) {
+                if ended.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }

@@ -189,6 +189,23 @@ fn a_descriptor_that_is_no_socket_is_refused() {
     );
 }
 
+/// As systemd passes one where the socket unit says Accept=yes.
+#[test]
+fn a_connection_is_refused_where_a_listening_socket_belongs() {
+    let place = Place::new();
+    let (one, other) = UnixStream::pair().unwrap();
+    let mut command = with_descriptors(one.into(), other.into(), &place.command("lineshaft"));
+    let output = command
+        .arg(place.path("lineshaft"))
+        .args(["serve", "--store", "memory"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("it does not listen: pass sockets that do"), "{said}");
+}
+
 #[test]
 fn a_port_that_is_in_use_fails_the_first_process() {
     let place = Place::new();

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::Address;
@@ -41,6 +41,15 @@ impl From<UnixListener> for Passed {
 
 impl Passed {
     pub(super) fn adopt(self) -> io::Result<Bound> {
+        let socket = match &self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener) => SockRef::from(listener),
+        };
+        // Whoever made it decides what it is: one of a connection, for instance, of a socket unit with Accept=yes.
+        if !socket.is_listener()? {
+            let text = "it does not listen: pass sockets that do (of a socket unit with Accept=no)";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         Ok(match self {
             Self::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
