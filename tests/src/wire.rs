@@ -30,6 +30,7 @@ pub mod kind {
     pub const SET_CLIENT_ID: u32 = 22;
     pub const WORK_EXCEPTION: u32 = 25;
     pub const WORK_DATA: u32 = 28;
+    pub const WORK_WARNING: u32 = 29;
     pub const GRAB_JOB_UNIQ: u32 = 30;
     pub const JOB_ASSIGN_UNIQ: u32 = 31;
     pub const SUBMIT_JOB_HIGH_BG: u32 = 32;

@@ -31,6 +31,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "binutils", probe: Probe::File("/usr/bin/nm") },
     Package { name: "gcc", probe: Probe::File("/usr/bin/cc") },
     Package { name: "g++", probe: Probe::File("/usr/bin/c++") },
+    Package { name: "curl", probe: Probe::File("/usr/bin/curl") },
+    Package { name: "prometheus", probe: Probe::File("/usr/bin/promtool") },
     Package { name: "gearman-job-server", probe: Probe::File("/usr/sbin/gearmand") },
     Package { name: "gearman-tools", probe: Probe::File("/usr/bin/gearadmin") },
     Package {
@@ -51,7 +53,7 @@ const PACKAGES: &[Package] = &[
 ];
 
 /// From PyPI, in a virtual environment under the target folder.
-const PYTHON_PEERS: [&str; 1] = ["gear==0.16.0"];
+const PYTHON_PEERS: [&str; 2] = ["gear==0.16.0", "prometheus-client==0.26.0"];
 
 /// Installs what is missing.
 pub(crate) fn install(workspace: &Workspace) -> Result<(), Failure> {
@@ -112,7 +114,7 @@ fn python(workspace: &Workspace) -> Result<(), Failure> {
     let stamp = folder.join("installed");
     let interpreter = interpreter(workspace);
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
-        && works(workspace.command(&interpreter).args(["-c", "import gear"]))
+        && works(workspace.command(&interpreter).args(["-c", "import gear, prometheus_client"]))
     {
         return Ok(());
     }

@@ -19,11 +19,18 @@ const MAX_TOKEN: usize = 4096;
 pub(crate) struct HttpSettings {
     http: Http,
     token_file: Option<PathBuf>,
+    /// The port of gearmand's HTTP, where that is spoken.
+    pub(super) gearmand: Option<String>,
 }
 
 impl HttpSettings {
     pub(super) fn read(choices: &Choices) -> Result<Self, Refusal> {
         let default = Http::default();
+        let gearmand = match choices.text("protocol")? {
+            None => None,
+            Some("http") => Some(choices.text("http-port")?.unwrap_or_default().to_owned()),
+            Some(other) => return refuse(format!("Unknown protocol module : {other}")),
+        };
         let size = |name, default| {
             choices.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
         };
@@ -35,17 +42,20 @@ impl HttpSettings {
         let http = Http {
             listen: listen.into_iter().flatten().collect::<Result<_, _>>()?,
             hosts: hosts.map(str::to_owned).chain(own).collect(),
+            gearmand: Vec::new(),
             token: None,
             max_connections: size("http-connections", default.max_connections),
             max_head: size("http-max-head", default.max_head),
             max_body: size("http-max-body", default.max_body),
             max_listeners: size("http-listeners", default.max_listeners),
+            max_result: size("http-max-result", default.max_result),
+            max_metric_functions: size("http-metrics-functions", default.max_metric_functions),
             patience: choices
                 .number("http-patience")
                 .and_then(|seconds| u64::try_from(seconds).ok())
                 .map_or(default.patience, Duration::from_secs),
         };
-        Ok(Self { http, token_file: choices.path("http-token-file") })
+        Ok(Self { http, token_file: choices.path("http-token-file"), gearmand })
     }
 
     /// Reads the token, which this process may no longer be able to when it has become another user.

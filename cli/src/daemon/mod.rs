@@ -70,6 +70,7 @@ pub(crate) fn run(sources: Sources) -> Result<ExitCode, Failure> {
     tracing::debug!("Starting up with pid {pid}, verbose is set to {level}");
     // Sockets that have been passed take the place of those that the settings name.
     let addresses = if passed.is_empty() { addresses(settings)? } else { Vec::new() };
+    let http = Http { gearmand: gearmand_http(settings)?, ..http };
     // Until here a signal has its usual effect; the server's threads are started with all of them blocked.
     let signals = Signals::block()?;
     let pid_file = write_pid_file(settings)?;
@@ -185,16 +186,33 @@ fn open_store(settings: &Settings) -> Result<Option<Box<dyn Store>>, Failure> {
 /// What to listen on. Waits for a port that is still in use by a server that is about to end.
 fn addresses(settings: &Settings) -> Result<Vec<Address>, Failure> {
     let unix = settings.unix.iter().cloned().map(Address::Unix);
+    if let Listen::Unix(path) = &settings.listen {
+        return Ok(unix.chain([Address::Unix(path.clone())]).collect());
+    }
+    let found = tcp_addresses(settings, &settings.port)?;
+    Ok(found.into_iter().map(Address::from).chain(unix).collect())
+}
+
+/// The addresses of `--listen` with another port, for gearmand's HTTP.
+fn gearmand_http(settings: &Settings) -> Result<Vec<Address>, Failure> {
+    let Some(port) = &settings.http.gearmand else { return Ok(Vec::new()) };
+    Ok(tcp_addresses(settings, port)?.into_iter().map(Address::from).collect())
+}
+
+/// The addresses of `--listen` with this port, a number or the name of a service. Waits until they are free.
+fn tcp_addresses(settings: &Settings, port: &str) -> Result<Vec<SocketAddr>, Failure> {
+    let usage = |why: String| Failure::new(Exit::Usage, why);
     let host = match &settings.listen {
-        Listen::Unix(path) => return Ok(unix.chain([Address::Unix(path.clone())]).collect()),
+        Listen::Unix(_) => {
+            return Err(usage("--protocol http needs a host in --listen, which is a Unix socket".into()));
+        }
         Listen::Host(host) => Some(host.as_str()),
         Listen::Everywhere => None,
     };
-    let usage = |why: String| Failure::new(Exit::Usage, why);
-    let port = places::port(&settings.port).map_err(usage)?;
+    let port = places::port(port).map_err(usage)?;
     let found = places::addresses(host, port).map_err(|why| Failure::new(Exit::System, why))?;
     wait_until_free(&found, settings.bind_patience);
-    Ok(found.into_iter().map(Address::from).chain(unix).collect())
+    Ok(found)
 }
 
 /// gearmand's pauses between its attempts: 1, 2, 4, 6, 9 seconds, until `patience` is used up.

@@ -15,7 +15,7 @@ use super::log::{Format, LogSettings, levels};
 use super::store::Queue;
 use super::tls;
 use crate::options::choices::{Choices, Program};
-use crate::options::{Refusal, Source, gearmand, refuse};
+use crate::options::{Refusal, Source, refuse};
 use crate::surroundings;
 
 /// The most I/O threads that are started where nobody says how many. It is half of the processors: clients and workers of the same
@@ -82,7 +82,6 @@ impl Settings {
         if choices.number("hashtable-buckets") == Some(0) {
             return refuse("hashtable-buckets has to be greater than 0");
         }
-        refuse_protocols(choices)?;
         let whole_machine = std::thread::available_parallelism().map_or(1, usize::from);
         let pid_file = choices.find("pid-file");
         let program = choices.program();
@@ -188,19 +187,12 @@ fn keepalive(choices: &Choices) -> Keepalive {
     }
 }
 
-fn refuse_protocols(choices: &Choices) -> Result<(), Refusal> {
-    match choices.text("protocol")? {
-        None => Ok(()),
-        Some("http") => refuse(format!("--protocol http cannot be used: {}", gearmand::NO_HTTP)),
-        Some(other) => refuse(format!("Unknown protocol module : {other}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
 
     use super::*;
+    use crate::options::gearmand;
     use crate::options::parse::{Rules, parse};
 
     fn read(program: Program, words: &[&str]) -> Result<Settings, String> {
@@ -264,7 +256,6 @@ mod tests {
             (["--hashtable-buckets", "0"], "hashtable-buckets has to be greater than 0"),
             (["-q", "foo"], "Error while initializing the queue : foo"),
             (["-r", "foo"], "Unknown protocol module : foo"),
-            (["-r", "http"], "--protocol http cannot be used: this build has"),
             (["--log-format", "x"], "--log-format is gearmand, plain or json, not 'x'"),
             (["-L", "unix:"], "--listen unix: needs a path"),
         ] {

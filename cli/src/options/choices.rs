@@ -84,7 +84,6 @@ impl Choices {
                 choices.add(Given { name: flag.long, value: Some(default.into()), source: Source::Default });
             }
         }
-        choices.refuse_what_is_missing(&flags)?;
         Ok(choices)
     }
 
@@ -136,16 +135,6 @@ impl Choices {
             }
             None => Ok(()),
         }
-    }
-
-    fn refuse_what_is_missing(&self, flags: &[&'static Flag]) -> Result<(), Refusal> {
-        for flag in flags {
-            let (Standing::Missing(why), Some(given)) = (flag.standing, self.find(flag.long)) else {
-                continue;
-            };
-            return refuse(format!("{} ({}) cannot be used: {why}", flag.name(), given.source));
-        }
-        Ok(())
     }
 
     /// What holds for the option `name`, and where that was said; `None` where it has neither been given nor a default.
@@ -227,7 +216,6 @@ impl Choices {
 fn default_of(flag: &Flag, program: Program) -> Option<&'static str> {
     match (program, flag.serve_default) {
         (Program::Serve, Some(default)) => default,
-        _ if matches!(flag.standing, Standing::Missing(_)) => None,
         _ => flag.default,
     }
 }
@@ -322,14 +310,6 @@ mod tests {
         assert_eq!(as_serve.value("log-file"), Some("stderr".as_ref()));
         assert_eq!(as_serve.value("listen"), Some("127.0.0.1".as_ref()));
         assert_eq!(as_serve.value("pid-file"), None);
-    }
-
-    #[test]
-    fn parts_that_are_not_there_are_refused_wherever_they_are_asked_for() {
-        let why = resolve(Program::Gearmand, &["--http-port", "80"], &[]).unwrap_err();
-        assert!(why.starts_with("--http-port (flag) cannot be used: this build "), "{why}");
-        let why = resolve(Program::Serve, &[], &[("LINESHAFT_HTTP_PORT", "80")]).unwrap_err();
-        assert!(why.starts_with("--http-port (environment LINESHAFT_HTTP_PORT) cannot be used: "), "{why}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Flag, Refusal, Standing, Takes, flag, refuse};
+use super::{Flag, Refusal, Takes, flag, refuse};
 
 const BOTH: &str = "Common options to both client and worker modes.";
 const CLIENT: &str = "Client options:";
@@ -78,9 +78,6 @@ fn group(line: &mut Line, letters: &[u8], rest: &mut std::slice::Iter<'_, OsStri
         let Some(flag) = GEARMAN.iter().find(|flag| flag.short == Some(letter)) else {
             return refuse(format!("unknown option -{}", byte.escape_ascii()));
         };
-        if let Standing::Missing(why) = flag.standing {
-            return refuse(format!("-{letter} cannot be used: {why}"));
-        }
         if flag.takes == Takes::Nothing {
             line.options.push((letter, OsString::new()));
             continue;

@@ -7,8 +7,6 @@ const I32: i64 = i32::MAX as i64;
 /// The largest number of bytes an option takes: 1 TiB, so that no sum of them overflows.
 const BYTES: i64 = 1 << 40;
 
-pub(crate) const NO_HTTP: &str = "this build has no HTTP; leave the option out.";
-
 /// The table, in the order of the help.
 static GEARMAND: &[Flag] = &[
     flag("backlog", 'b', "Connections that the kernel may hold until they are accepted.").number("N", -1, I32).or("1024"),
@@ -26,7 +24,7 @@ static GEARMAND: &[Flag] = &[
     flag("log-file", 'l', "File to add the log to. 'stderr' logs to the standard error, 'none' not at all.").text("FILE").or("/var/log/gearmand.log").at_serve(Some("stderr")).live(),
     flag("listen", 'L', "Name or address to listen on, or unix:PATH for a Unix socket. Default is every address.").text("ADDRESS").at_serve(Some("127.0.0.1")),
     flag("pid-file", 'P', "File to write the process id to.").text("FILE").or("/var/gearmand.pid").at_serve(None),
-    flag("protocol", 'r', "Additional protocol.").text("NAME"),
+    flag("protocol", 'r', "Additional protocol: http, gearmand's own (see --http-port).").text("NAME"),
     flag("round-robin", 'R', "Take turns between the functions of a worker. --compat 2.0 always does.").live(),
     flag("queue-type", 'q', "Where background jobs are kept: builtin (in memory), log, libsqlite3, MySQL, Postgres, redis or libmemcached.").text("NAME").or("builtin").at_serve(None),
     flag("config-file", NO_LETTER, "File with more settings, as TOML or as words. lineshaft serve looks for lineshaft.toml in the user's configuration folder and in /etc/lineshaft.").text("FILE").or("/etc/gearmand.conf").at_serve(None),
@@ -85,8 +83,10 @@ static GEARMAND: &[Flag] = &[
     flag("http-max-head", NO_LETTER, "Bytes of the head of an HTTP request.").number("BYTES", 8192, 1_048_576).group("HTTP").or("16384"),
     flag("http-max-body", NO_LETTER, "Bytes of the body of an HTTP request.").number("BYTES", 1, U32).group("HTTP").or("16777216"),
     flag("http-listeners", NO_LETTER, "Those who watch the dashboard live at a time.").number("N", 1, 65535).group("HTTP").or("32"),
+    flag("http-max-result", NO_LETTER, "Bytes of a job's result that HTTP waits for.").number("BYTES", 1, U32).group("HTTP").or("16777216"),
+    flag("http-metrics-functions", NO_LETTER, "Functions that /metrics tells of one by one; the others are only counted.").number("N", 0, U32).group("HTTP").or("1000"),
     flag("http-patience", NO_LETTER, "Seconds that an HTTP request may take to come, and its peer to take some of the answer.").number("SECONDS", 1, 3600).group("HTTP").or("30"),
-    flag("http-port", NO_LETTER, "").text("PORT").group(ABSENT).missing(NO_HTTP),
+    flag("http-port", NO_LETTER, "Port of gearmand's own HTTP protocol, on the addresses of --listen; see --protocol.").text("PORT").group("HTTP").or("8080"),
     queue("store-queue-on-shutdown", "", "Store jobs only when the server is stopped, not when they are submitted."),
     queue("libsqlite3-db", "FILE", "SQLite: the file."),
     queue("libsqlite3-table", "NAME", "SQLite: gearmand's table, whose jobs are taken over.").or("gearman_queue"),
@@ -115,8 +115,6 @@ static GEARMAND: &[Flag] = &[
     queue("libdrizzle-table", "NAME", "").hidden(),
     queue("libdrizzle-mysql", "", "").hidden(),
 ];
-
-const ABSENT: &str = "Not in this build";
 
 /// An option of one of the queues; a switch where `value` is empty.
 const fn queue(long: &'static str, value: &'static str, help: &'static str) -> Flag {

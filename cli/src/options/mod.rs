@@ -57,8 +57,6 @@ pub(crate) enum Standing {
     Works,
     /// It works, and the help does not speak of it.
     Hidden,
-    /// It belongs to a part that this build does not have; the sentence says which.
-    Missing(&'static str),
 }
 
 /// A switch, to be completed with the methods below.
@@ -111,11 +109,6 @@ impl Flag {
 
     const fn hidden(mut self) -> Self {
         self.standing = Standing::Hidden;
-        self
-    }
-
-    const fn missing(mut self, sentence: &'static str) -> Self {
-        self.standing = Standing::Missing(sentence);
         self
     }
 

@@ -3,6 +3,7 @@
 mod daemon;
 mod doctor;
 mod documents;
+mod http;
 mod limits;
 mod manager;
 mod messages;

@@ -152,17 +152,6 @@ fn a_file_that_is_not_there_is_named() {
     assert_eq!(text.strip_prefix(beginning.trim_end()), Some(" (nonexistent: no such file)\n"));
 }
 
-/// What the reference takes without a word, and what we have no part for.
-#[test]
-fn parts_that_are_not_there_are_refused() {
-    let place = Place::new();
-    let words = &["-r", "http"];
-    assert_eq!(verdict(&place, Maker::Debian, words), (Some(0), String::new()));
-    let (code, text) = verdict(&place, Maker::Ours, words);
-    assert_eq!(code, Some(1));
-    assert!(text.contains(" cannot be used: this build "), "{text}");
-}
-
 #[test]
 fn help_and_version_are_on_the_standard_output() {
     let place = Place::new();

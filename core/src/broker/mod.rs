@@ -93,6 +93,14 @@ pub enum Input<'a> {
         /// The connection.
         conn: ConnId,
     },
+    /// A caller in the same process wants to hear of a job that is there already as if it had submitted it in the foreground. It is
+    /// sent JOB_CREATED, or an ERROR where there is no such job.
+    Watched {
+        /// Who asks.
+        conn: ConnId,
+        /// The job.
+        handle: &'a [u8],
+    },
     /// A connection has ended. Its jobs are given back, its registrations and waits are gone.
     Closed {
         /// The connection.
@@ -314,6 +322,11 @@ impl Broker {
             Input::Requested { conn, request } => {
                 if self.connections.is_open(conn) {
                     self.request(conn, request, out);
+                }
+            }
+            Input::Watched { conn, handle } => {
+                if self.connections.is_open(conn) {
+                    self.watch(conn, handle, out);
                 }
             }
             Input::Opened { conn, peer } => self.opened(conn, peer),

@@ -29,6 +29,8 @@ pub struct Summary {
     pub running: usize,
     /// Bytes that all jobs and schedules hold.
     pub queue_bytes: u64,
+    /// Bytes that they may hold.
+    pub max_queue_bytes: u64,
     /// Foreground submissions that wait for a result.
     pub waiting: usize,
     /// Connections that are registered for a function.
@@ -240,6 +242,7 @@ impl Broker {
             delayed,
             running,
             queue_bytes: self.queue.bytes() + self.schedules.bytes(),
+            max_queue_bytes: self.config.max_queue_bytes,
             waiting: self.queue.waiting_len(),
             workers: self.queue.peers.workers,
             busy_workers: self.queue.peers.busy,

@@ -107,17 +107,16 @@ impl Broker {
         if self.config.rights.is_empty() {
             return Ok(());
         }
-        self.look_up(conn, right, function)
+        self.look_up(&self.connections.at(conn.slot()).identity, right, function)
     }
 
     #[cold]
     fn look_up(
         &self,
-        conn: ConnId,
+        identity: &Identity,
         right: Right,
         function: Option<&[u8]>,
     ) -> Result<(), (ErrorKind, String)> {
-        let identity = &self.connections.at(conn.slot()).identity;
         let mut grants = self.config.rights.iter();
         if *identity == Identity::Local
             || grants.any(|grant| grant.is_for(identity) && grant.covers(right, function))
@@ -132,6 +131,22 @@ impl Broker {
             None => format!("{identity} lacks the right {name} for all functions"),
         };
         Err((ErrorKind::Server, text))
+    }
+
+    /// As [`Broker::permit`], for somebody who has no connection.
+    ///
+    /// # Errors
+    /// A sentence that says which right is missing.
+    pub fn permit_to(
+        &self,
+        identity: &Identity,
+        right: Right,
+        function: Option<&[u8]>,
+    ) -> Result<(), String> {
+        if self.config.rights.is_empty() {
+            return Ok(());
+        }
+        self.look_up(identity, right, function).map_err(|(_, text)| text)
     }
 
     /// As [`Broker::permit`] with the right to administer, for a text command; answers for it where it is refused.

@@ -34,10 +34,8 @@ impl Broker {
             self.check_storing(function.len() + unique.len() + workload.len() + schedule.as_bytes().len())?;
             return self.submit_schedule(conn, function_id, submit, schedule, out);
         }
-        let limit = self.config.max_waiting;
-        if !background && self.queue.waiting_len() >= limit {
-            let text = format!("The limit of {limit} waiting submissions (max_waiting) has been reached");
-            return Err((ErrorKind::QueueError, text));
+        if !background {
+            self.check_waiting()?;
         }
         if background {
             let names = function.len() + unique.len() + submit.reducer.map_or(0, <[u8]>::len);
@@ -85,6 +83,32 @@ impl Broker {
             self.wake(function_id, out);
         }
         Ok(())
+    }
+
+    /// Whether one more submission may wait for a result.
+    fn check_waiting(&self) -> Result<(), (ErrorKind, String)> {
+        let limit = self.config.max_waiting;
+        if self.queue.waiting_len() < limit {
+            return Ok(());
+        }
+        Err((
+            ErrorKind::QueueError,
+            format!("The limit of {limit} waiting submissions (max_waiting) has been reached"),
+        ))
+    }
+
+    /// Makes a connection wait for a job that is there already.
+    pub(super) fn watch(&mut self, conn: ConnId, handle: &[u8], out: &mut dyn Outbox) {
+        let Some(job) = self.find(handle) else {
+            return self.error(conn, ErrorKind::JobNotFound, "There is no such job", out);
+        };
+        let function = &self.queue.functions.get(self.queue.job(job).function).name;
+        let permitted = self.permit(conn, Right::Submit, Some(function)).and_then(|()| self.check_waiting());
+        if let Err((kind, text)) = permitted {
+            return self.error(conn, kind, &text, out);
+        }
+        self.queue.listen(job, conn.slot);
+        out.send(conn, &Response::JobCreated { handle });
     }
 
     /// Answers a submission that has become `job`.

@@ -299,7 +299,10 @@ impl Builder {
             bound.push((listener, by(&address, by_tls)?));
         }
         #[cfg(feature = "http")]
-        let bound_http = listener::bind_all(&self.http.listen, self.backlog)?;
+        let bound_http = http::Bounds {
+            listen: listener::bind_all(&self.http.listen, self.backlog)?,
+            gearmand: listener::bind_all(&self.http.gearmand, self.backlog)?,
+        };
         let (phase, _) = watch::channel(Phase::Serving);
         let threads = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -349,7 +352,7 @@ impl Builder {
             handles[0].spawn(accept::accept(acceptor, listener, server.phase.subscribe()));
         }
         #[cfg(feature = "http")]
-        if !bound_http.is_empty() {
+        if !(self.http.listen.is_empty() && self.http.gearmand.is_empty()) {
             let (thread, addresses, files) =
                 http::start(&server.shared, self.http, bound_http, &server.phase)?;
             server.threads.push(thread);

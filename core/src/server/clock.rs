@@ -14,6 +14,8 @@ use crate::broker::Now;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     start: Instant,
+    /// The start by the wall clock, since the Unix epoch.
+    pub(super) started: Duration,
     /// The same moment as the kernel counts it.
     raw: Duration,
 }
@@ -21,7 +23,8 @@ pub(super) struct Clock {
 #[allow(clippy::disallowed_methods, reason = "this is the server's clock")]
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), raw: read(ClockId::Monotonic) }
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), started, raw: read(ClockId::Monotonic) }
     }
 
     /// The time exactly.

@@ -25,13 +25,21 @@ impl fmt::Debug for Entrance {
 
 impl LocalBroker for Entrance {
     fn connect(&self) -> Result<Arc<dyn LocalLink>, LinkClosed> {
-        let mut tools = Tools::default();
-        let conn = self.0.open(&mut tools, "local", false, &Identity::Local).map_err(|_| LinkClosed)?;
-        Ok(Arc::new(Link { shared: self.0.clone(), conn, tools: Mutex::new(tools) }))
+        Ok(Arc::new(self.open("local", &Identity::Local)?))
     }
 }
 
-struct Link {
+impl Entrance {
+    /// A new connection of `peer`, who has shown to be `identity`.
+    pub(super) fn open(&self, peer: &str, identity: &Identity) -> Result<Link, LinkClosed> {
+        let mut tools = Tools::default();
+        let conn = self.0.open(&mut tools, peer, false, identity).map_err(|_| LinkClosed)?;
+        Ok(Link { shared: self.0.clone(), conn, tools: Mutex::new(tools) })
+    }
+}
+
+/// A connection without a socket.
+pub(super) struct Link {
     shared: Arc<Shared>,
     conn: ConnId,
     tools: Mutex<Tools>,
@@ -73,6 +81,15 @@ impl Link {
             }
             if stopped || own.closing { Err(LinkClosed) } else { Ok(()) }
         })
+    }
+}
+
+impl Link {
+    /// Waits for the result of a job that is there already; JOB_CREATED says that it is, an ERROR that it is not.
+    #[cfg(feature = "http")]
+    pub(super) fn watch(&self, handle: &[u8], into: &mut OutBuf) -> Result<(), LinkClosed> {
+        let conn = self.conn;
+        self.turn(into, |turn| turn.input(Input::Watched { conn, handle }))
     }
 }
 

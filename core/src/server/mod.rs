@@ -106,7 +106,7 @@ impl Server {
         &self.addresses
     }
 
-    /// Where it speaks HTTP, ports that the system chose filled in. Empty where it does not.
+    /// Where it speaks HTTP, ports that the system chose filled in: first its own, then gearmand's. Empty where it does not.
     pub fn http_addresses(&self) -> &[Address] {
         &self.http
     }

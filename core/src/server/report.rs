@@ -9,15 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
 
-#[cfg(feature = "http")]
-use super::local::Entrance;
 use super::state::{Shared, State};
-use crate::broker::AlarmLimits;
 use crate::broker::report::{
     ConnectionReport, FunctionReport, JobFilter, JobReport, ScheduleReport, Summary, Woken,
 };
+use crate::broker::{AlarmLimits, Explanation};
+use crate::types::LogLevels;
 #[cfg(feature = "http")]
-use crate::net::{LinkClosed, LocalBroker, LocalLink};
+use crate::{broker::Right, types::Identity};
 
 /// Entries that are told under the lock at once.
 const PART: usize = 128;
@@ -44,6 +43,8 @@ pub struct Report {
     pub backlog: usize,
     /// Time since the start.
     pub uptime: Duration,
+    /// When it was started, since the Unix epoch.
+    pub started: Duration,
     /// Nobody new is let in: the server is being stopped.
     pub stopping: bool,
 }
@@ -91,10 +92,9 @@ impl View {
         Self(shared)
     }
 
-    /// A connection to the broker, without a socket.
     #[cfg(feature = "http")]
-    pub(super) fn connect(&self) -> Result<Arc<dyn LocalLink>, LinkClosed> {
-        Entrance(self.0.clone()).connect()
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 
     /// The server as a whole.
@@ -110,6 +110,7 @@ impl View {
             bytes_in,
             bytes_out,
             uptime,
+            started: self.0.clock.started,
         }
     }
 
@@ -234,6 +235,21 @@ impl View {
     /// The workload of a job; `None` where there is none of this handle.
     pub fn workload(&self, handle: &[u8]) -> Option<Bytes> {
         self.0.state.lock().broker.workload_of(handle)
+    }
+
+    #[cfg(feature = "http")]
+    pub(super) fn permit(&self, identity: &Identity, right: Right, function: &[u8]) -> Result<(), String> {
+        self.0.state.lock().broker.permit_to(identity, right, Some(function))
+    }
+
+    /// Up to which level lines are logged.
+    pub fn log_levels(&self) -> LogLevels {
+        self.0.state.lock().broker.log_levels()
+    }
+
+    /// Why the job with this handle, or the next job of the function of this name, does not run.
+    pub fn explain(&self, word: &[u8]) -> Explanation {
+        self.0.state.lock().broker.explain(word)
     }
 
     /// Schedules from the number `from` on, at most `most`.

@@ -1,8 +1,12 @@
 //! The server's HTTP: what it says, whom it lets do what, and how it deals with those who misbehave.
 
+mod act;
 mod dashboard;
+mod gearmand;
 mod guard;
+mod hostile;
 mod look;
+mod metrics;
 
 use anyhow::{Result, bail};
 use lineshaft::net::Address;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 /// The body of an answer.
@@ -77,16 +77,21 @@ pub(super) struct Problem {
     /// A header that belongs to the status.
     pub(super) header: Option<Box<(HeaderName, HeaderValue)>>,
     /// More that is known, beside code and message.
-    pub(super) details: Option<Box<(&'static str, Value)>>,
+    pub(super) details: Map<String, Value>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), header: None, details: None }
+        Self { status, code, message: message.into(), header: None, details: Map::new() }
     }
 
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    pub(super) fn with_detail(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.into(), value);
         self
     }
 
@@ -96,7 +101,7 @@ impl Problem {
 
     pub(super) fn into_answer(self) -> Answer {
         let mut error = json!({ "code": self.code, "message": self.message });
-        if let Some((name, value)) = self.details.map(|details| *details) {
+        for (name, value) in self.details {
             error[name] = value;
         }
         let mut answer = json_answer(self.status, &json!({ "error": error }));

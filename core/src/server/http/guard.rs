@@ -11,6 +11,7 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 
 use super::answer::Problem;
+use crate::types::Identity;
 
 /// What a listener and its settings allow.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Guard {
     pub(super) token: Option<String>,
     /// Only this machine reaches the listener.
     pub(super) local: bool,
+    /// It is a Unix socket.
+    pub(super) unix: bool,
 }
 
 impl Guard {
@@ -57,7 +60,7 @@ impl Guard {
             return cross("Origin is not the host that was asked");
         }
         // A form can be sent to anybody, but only as one of three types, of which this is none.
-        if *method == Method::POST && !is_type(headers, "application/json") {
+        if matches!(*method, Method::POST | Method::PUT) && !is_type(headers, "application/json") {
             let text = "The body has to be JSON, and to say so: Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", text));
         }
@@ -86,6 +89,16 @@ impl Guard {
     /// Whether anybody at all may change things.
     pub(super) const fn may_change(&self) -> bool {
         self.local || self.token.is_some()
+    }
+
+    /// What somebody has shown to be whose rights have been checked: with the token it is as one of the server's own process; without
+    /// one what it would be on Gearman's own port.
+    pub(super) fn identity(&self) -> Identity {
+        match (&self.token, self.unix) {
+            (Some(_), _) => Identity::Local,
+            (None, true) => Identity::Unix,
+            (None, false) => Identity::Anonymous,
+        }
     }
 
     /// Refuses a request that changes things, or asks for what jobs hold, from somebody who may only look.
@@ -172,7 +185,7 @@ mod tests {
     }
 
     fn guard(local: bool, token: Option<&str>) -> Guard {
-        Guard { hosts: vec!["queue.example".into()], token: token.map(Into::into), local }
+        Guard { hosts: vec!["queue.example".into()], token: token.map(Into::into), local, unix: false }
     }
 
     #[test]

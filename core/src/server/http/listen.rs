@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::{ACCEPT, CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use tokio::io::AsyncWriteExt as _;
@@ -21,12 +21,14 @@ use super::super::state::Shared;
 use super::super::stream::Stream;
 use super::super::{Phase, View};
 use super::answer::{Answer, Problem};
-use super::api;
+use super::caller::Who;
 use super::dashboard::Dashboard;
 use super::guard::{Guard, SECURITY_HEADERS};
 use super::io::{Clock, Socket};
 use super::route::{Call, Needs};
 use super::settings::Http;
+use super::{api, gearmand};
+use crate::broker::Compat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::Address;
 
@@ -36,6 +38,14 @@ pub(super) struct House {
     pub(super) view: View,
     pub(super) settings: Http,
     pub(super) dashboard: Dashboard,
+    pub(super) compat: Compat,
+    pub(super) version: String,
+}
+
+/// Sockets that listen: for our HTTP, and for gearmand's.
+pub(in super::super) struct Bounds {
+    pub(in super::super) listen: Vec<Bound>,
+    pub(in super::super) gearmand: Vec<Bound>,
 }
 
 /// The thread that speaks HTTP, where it listens, and its socket files.
@@ -45,21 +55,30 @@ pub(in super::super) type Started = (JoinHandle<()>, Vec<Address>, Vec<SocketFil
 pub(in super::super) fn start(
     shared: &Arc<Shared>,
     settings: Http,
-    bound: Vec<Bound>,
+    bounds: Bounds,
     phase: &watch::Sender<Phase>,
 ) -> Result<Started> {
     let io = |error: std::io::Error| Error::new(ErrorKind::Io, "start HTTP", error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let open = Arc::new(Semaphore::new(settings.max_connections));
-    let house =
-        Arc::new(House { view: View::new(shared.clone()), settings, dashboard: Dashboard::default() });
+    let (compat, version) = {
+        let state = shared.state.lock();
+        let config = state.broker.config();
+        (config.compat, config.version.clone())
+    };
+    let (view, dashboard) = (View::new(shared.clone()), Dashboard::default());
+    let house = Arc::new(House { view, settings, dashboard, compat, version });
     let (mut addresses, mut files) = (Vec::new(), Vec::new());
-    for bound in bound {
-        let _entered = runtime.enter();
+    let entered = runtime.enter();
+    for bound in bounds.listen {
         let address = bound.address().map_err(io)?;
         let (listener, file) = bound.register().map_err(io)?;
-        let guard =
-            Guard { hosts: house.hosts(), token: house.settings.token.clone(), local: is_local(&address) };
+        let guard = Guard {
+            hosts: house.hosts(),
+            token: house.settings.token.clone(),
+            local: is_local(&address),
+            unix: matches!(address, Address::Unix(_)),
+        };
         if !guard.local && guard.token.is_none() {
             tracing::info!(target: "lineshaft::http", "HTTP on {address} is read-only: it is no loopback address, and there is no token (--http-token-file)");
         }
@@ -68,6 +87,13 @@ pub(in super::super) fn start(
         addresses.push(address);
         files.extend(file);
     }
+    for bound in bounds.gearmand {
+        addresses.push(bound.address().map_err(io)?);
+        let (listener, file) = bound.register().map_err(io)?;
+        files.extend(file);
+        runtime.spawn(gearmand::accept(house.clone(), listener));
+    }
+    drop(entered);
     let mut phase = phase.subscribe();
     let run = move || {
         // An error means that the server is gone, which is an end as well.
@@ -86,6 +112,11 @@ fn is_local(address: &Address) -> bool {
 }
 
 impl House {
+    /// Time since the Unix epoch.
+    pub(super) fn wall(&self) -> Duration {
+        self.view.shared().clock.now().wall
+    }
+
     /// The names by which the server is reached.
     fn hosts(&self) -> Vec<String> {
         let listen = self.settings.listen.iter().filter_map(|address| match address {
@@ -137,8 +168,8 @@ async fn refuse(mut stream: Stream, limit: usize) {
 async fn serve(door: Arc<Door>, stream: Stream, peer: String) {
     let Http { patience, max_head, .. } = door.house.settings;
     let answer = service_fn(|request| {
-        let door = door.clone();
-        async move { Ok::<_, Infallible>(answer(&door, request).await) }
+        let (door, peer) = (door.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(answer(&door, request, peer).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(Clock)
@@ -151,8 +182,8 @@ async fn serve(door: Arc<Door>, stream: Stream, peer: String) {
     }
 }
 
-async fn answer(door: &Door, request: Request<Incoming>) -> Answer {
-    let mut answer = match run(door, request).await {
+async fn answer(door: &Door, request: Request<Incoming>, peer: String) -> Answer {
+    let mut answer = match run(door, request, peer).await {
         Ok(answer) => answer,
         Err(problem) => {
             // A body that nobody wants is not read to its end.
@@ -170,10 +201,12 @@ async fn answer(door: &Door, request: Request<Incoming>) -> Answer {
     answer
 }
 
-async fn run(door: &Door, request: Request<Incoming>) -> std::result::Result<Answer, Problem> {
+async fn run(door: &Door, request: Request<Incoming>, peer: String) -> std::result::Result<Answer, Problem> {
     let (head, body) = request.into_parts();
-    door.guard.check_host(&head.headers)?;
     let mut call = Call::find(&head.method, head.uri.path(), head.uri.query().unwrap_or_default())?;
+    if call.needs != Needs::Nothing {
+        door.guard.check_host(&head.headers)?;
+    }
     if call.needs == Needs::Rights {
         Guard::check_origin(&head.method, &head.headers)?;
         door.guard.check_rights(&head.headers)?;
@@ -183,6 +216,9 @@ async fn run(door: &Door, request: Request<Incoming>) -> std::result::Result<Ans
     }
     call.may_change = door.guard.may_change();
     let Http { patience, max_body, .. } = door.house.settings;
+    let accept = head.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    call.accept = accept.unwrap_or_default().to_owned();
+    call.who = Who { peer, identity: door.guard.identity() };
     call.body = match tokio::time::timeout(patience, read(body, max_body)).await {
         Ok(body) => body?,
         Err(_) => {

@@ -5,6 +5,7 @@ use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::answer::Problem;
+use super::caller::Who;
 use super::text::unescape;
 
 /// What can be asked for.
@@ -21,14 +22,27 @@ pub(super) enum Endpoint {
     Page,
     Events,
     Asset,
+    CancelByForm,
+    Submit,
+    Workload,
+    Result,
     Cancel,
+    Explain,
+    Log,
+    SetLog,
+    Description,
+    Metrics,
+    Alive,
+    Ready,
 }
 
 /// What a request needs to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// To come by a name of ours.
+    /// Nothing: whoever probes a machine calls it as it likes.
     Nothing,
+    /// To come by a name of ours.
+    Name,
     /// The right to change things, or to see what jobs hold.
     Rights,
     /// The same; the body is that of a form of ours.
@@ -46,7 +60,15 @@ pub(super) struct Route {
 }
 
 const fn get(path: &'static str, endpoint: Endpoint) -> Route {
+    Route { method: Method::GET, path, needs: Needs::Name, endpoint }
+}
+
+const fn probe(path: &'static str, endpoint: Endpoint) -> Route {
     Route { method: Method::GET, path, needs: Needs::Nothing, endpoint }
+}
+
+const fn act(method: Method, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { method, path, needs: Needs::Rights, endpoint }
 }
 
 /// All that is answered. The document at `/api/openapi.json` describes the same.
@@ -57,12 +79,29 @@ pub(super) static ROUTES: &[Route] = &[
     get("/api/workers", Endpoint::Workers),
     get("/api/jobs", Endpoint::Jobs),
     get("/api/jobs/{handle}", Endpoint::Job),
+    act(Method::POST, "/api/jobs", Endpoint::Submit),
+    act(Method::DELETE, "/api/jobs/{handle}", Endpoint::Cancel),
+    act(Method::GET, "/api/jobs/{handle}/workload", Endpoint::Workload),
+    act(Method::GET, "/api/jobs/{handle}/result", Endpoint::Result),
     get("/api/schedules", Endpoint::Schedules),
+    act(Method::DELETE, "/api/schedules/{handle}", Endpoint::Cancel),
     get("/api/alarms", Endpoint::Alarms),
+    get("/api/explain/{word}", Endpoint::Explain),
+    get("/api/log", Endpoint::Log),
+    act(Method::PUT, "/api/log", Endpoint::SetLog),
+    get("/api/openapi.json", Endpoint::Description),
+    get("/metrics", Endpoint::Metrics),
+    probe("/healthz", Endpoint::Alive),
+    probe("/readyz", Endpoint::Ready),
     get("/", Endpoint::Page),
     get("/events", Endpoint::Events),
     get("/dashboard/{file}", Endpoint::Asset),
-    Route { method: Method::POST, path: "/cancel", needs: Needs::RightsByForm, endpoint: Endpoint::Cancel },
+    Route {
+        method: Method::POST,
+        path: "/cancel",
+        needs: Needs::RightsByForm,
+        endpoint: Endpoint::CancelByForm,
+    },
 ];
 
 /// A request that has been found in the table.
@@ -76,6 +115,9 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// Changes are possible where the request came in.
     pub(super) may_change: bool,
+    pub(super) who: Who,
+    /// The formats that are wanted.
+    pub(super) accept: String,
 }
 
 impl Call {
@@ -93,7 +135,8 @@ impl Call {
             let param = param.ok_or_else(|| Problem::bad("The path holds a % that is no escape"))?;
             let query = pairs(query).ok_or_else(|| Problem::bad("The query holds a % that is no escape"))?;
             let (endpoint, needs) = (route.endpoint, route.needs);
-            return Ok(Self { endpoint, needs, param, query, body: Bytes::new(), may_change: false });
+            let (body, who, accept) = (Bytes::new(), Who::default(), String::new());
+            return Ok(Self { endpoint, needs, param, query, body, may_change: false, who, accept });
         }
         if allowed.is_empty() {
             let text = format!(
@@ -202,6 +245,28 @@ mod tests {
         assert_eq!(find(Method::GET, "/api/functions/%", "").err(), Some("bad_request"));
         assert_eq!(find(Method::PATCH, "/api/jobs", "").err(), Some("method_not_allowed"));
         assert_eq!(find(Method::GET, "//api/jobs", "").err(), Some("not_found"));
+    }
+
+    #[test]
+    fn the_description_has_every_route_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+        let mut described: Vec<(String, String)> = Vec::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                described.push((path.clone(), method.to_uppercase()));
+                let route =
+                    ROUTES.iter().find(|it| it.path == path && it.method.as_str() == method.to_uppercase());
+                let rights = operation.get("security").is_some();
+                assert_eq!(route.map(|it| it.needs == Needs::Rights), Some(rights), "{method} {path}");
+            }
+        }
+        // The page speaks for itself.
+        let page = [Endpoint::Page, Endpoint::Events, Endpoint::Asset, Endpoint::CancelByForm];
+        let known = ROUTES.iter().filter(|it| !page.contains(&it.endpoint));
+        let mut known: Vec<_> = known.map(|it| (it.path.to_owned(), it.method.to_string())).collect();
+        known.sort();
+        described.sort();
+        assert_eq!(known, described);
     }
 
     #[test]

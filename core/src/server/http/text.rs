@@ -24,6 +24,14 @@ pub(super) fn put_name(to: &mut Map<String, Value>, key: &str, name: &[u8]) {
     to.insert(key.into(), text.into());
 }
 
+/// Enters data under `key` where it is text, else under `key_base64`.
+pub(super) fn put_data(to: &mut Map<String, Value>, key: &str, data: &[u8]) {
+    match std::str::from_utf8(data) {
+        Ok(text) => to.insert(key.into(), text.into()),
+        Err(_) => to.insert(format!("{key}_base64"), STANDARD.encode(data).into()),
+    };
+}
+
 /// The bytes that stand for `text` in the path or query of an address; `None` where an escape is not one.
 pub(super) fn unescape(text: &str, plus_is_blank: bool) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -4,8 +4,10 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Problem, ok, page};
+use crate::broker::Right;
 use crate::broker::report::{JobFilter, JobReport, JobState, JobStateName, ScheduleReport};
 use crate::server::View;
+use crate::server::http::answer::answer;
 use crate::server::http::text::put_name;
 use crate::types::Priority;
 
@@ -28,6 +30,27 @@ pub(super) fn job(view: &View, call: &Call) -> Result<Answer, Problem> {
     call.allow(&[])?;
     let job = view.job(&call.param).ok_or_else(unknown_job)?;
     ok(&job_value(&job))
+}
+
+/// What a job is about, as it was submitted.
+pub(super) fn workload(view: &View, call: &Call) -> Result<Answer, Problem> {
+    call.allow(&[])?;
+    let function = view.job(&call.param).ok_or_else(unknown_job)?.function;
+    let permitted = view.permit(&call.who.identity, Right::Work, &function);
+    permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "refused", why))?;
+    let workload = view.workload(&call.param).ok_or_else(unknown_job)?;
+    Ok(answer(StatusCode::OK, "application/octet-stream", workload))
+}
+
+/// Why a job, or the next one of a function, does not run.
+pub(super) fn explain(view: &View, call: &Call) -> Result<Answer, Problem> {
+    call.allow(&[])?;
+    let why = view.explain(&call.param);
+    let mut value = Map::new();
+    put_name(&mut value, "about", &why.about);
+    value.insert("reason".into(), why.reason.code().into());
+    value.insert("text".into(), why.to_string().into());
+    ok(&Value::Object(value))
 }
 
 /// There is no such job.

@@ -1,7 +1,10 @@
 //! The endpoints under `/api/`.
 
+mod act;
 mod jobs;
+mod log;
 mod status;
+mod submit;
 mod workers;
 
 use std::sync::Arc;
@@ -9,10 +12,15 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use super::answer::{Answer, Problem, json_answer};
+use super::answer::{Answer, Problem, answer, json_answer};
 use super::dashboard;
+use super::health::{alive, ready};
 use super::listen::House;
+use super::metrics::metrics;
 use super::route::{Call, Endpoint};
+
+/// The endpoints in OpenAPI's words.
+const DESCRIPTION: &str = include_str!("../openapi.json");
 
 /// Entries of a page where nobody says how many, and the most.
 const PAGE: u64 = 100;
@@ -33,7 +41,18 @@ pub(super) async fn run(house: &Arc<House>, call: &Call) -> Result<Answer, Probl
         Endpoint::Page => dashboard::page(house, call),
         Endpoint::Events => dashboard::events(house, call),
         Endpoint::Asset => dashboard::asset(call),
-        Endpoint::Cancel => dashboard::cancel(house, call).await,
+        Endpoint::CancelByForm => dashboard::cancel(house, call).await,
+        Endpoint::Submit => act::submit(house, call).await,
+        Endpoint::Workload => jobs::workload(view, call),
+        Endpoint::Result => act::result(house, call).await,
+        Endpoint::Cancel => act::cancel(house, call).await,
+        Endpoint::Explain => jobs::explain(view, call),
+        Endpoint::Log => log::log(view, call),
+        Endpoint::SetLog => log::set(house, call).await,
+        Endpoint::Description => Ok(answer(StatusCode::OK, "application/json", DESCRIPTION)),
+        Endpoint::Metrics => Ok(metrics(view, &call.accept, house.settings.max_metric_functions)),
+        Endpoint::Alive => Ok(alive(view)),
+        Endpoint::Ready => Ok(ready(view)),
     }
 }
 

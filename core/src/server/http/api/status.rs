@@ -42,6 +42,7 @@ fn report(report: &Report) -> Value {
         "version": broker.version,
         "pid": broker.pid,
         "uptime_seconds": report.uptime.as_secs_f64(),
+        "started_at": report.started.as_secs_f64(),
         "ready": report.unready().is_none(),
         "not_ready_because": report.unready(),
         "draining": broker.draining || report.stopping,
@@ -52,6 +53,7 @@ fn report(report: &Report) -> Value {
             "running": broker.running,
         },
         "queue_bytes": broker.queue_bytes,
+        "max_queue_bytes": broker.max_queue_bytes,
         "waiting_clients": broker.waiting,
         "workers": {
             "registered": broker.workers,

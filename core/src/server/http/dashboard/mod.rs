@@ -16,8 +16,8 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::answer::{Answer, Body, Problem, answer, json_answer};
+use super::caller::order;
 use super::listen::House;
-use super::order::order;
 use super::route::{Call, pairs};
 use super::text::put_name;
 use live::{Listeners, Watched};
@@ -82,7 +82,7 @@ pub(super) async fn cancel(house: &House, call: &Call) -> Result<Answer, Problem
         return Err(Problem::bad("The field 'handle' is not the handle of a job"));
     };
     let line = [b"cancel job ", handle].concat();
-    let notice = match &order(&house.view, &line, house.settings.patience).await?[..] {
+    let notice = match &order(house, &call.who, &line).await?[..] {
         b"OK" => Notice::Cancelled,
         _ => Notice::Gone,
     };
