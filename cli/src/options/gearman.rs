@@ -114,6 +114,7 @@ pub(crate) fn usage(program: &str, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Standing;
 
     fn line(words: &[&str]) -> Result<Line, String> {
         parse(&words.iter().map(OsString::from).collect::<Vec<_>>()).map_err(|why| why.0)
