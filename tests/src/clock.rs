@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a peer, a server or a program gets for what it normally does at once. Only a failing test waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The time.
 pub fn now() -> Instant {
