@@ -1,15 +1,19 @@
 //! The dashboard without a browser: what is sent, to whom, and how much of it.
 
 use anyhow::{Context, Result, ensure};
+use lineshaft::server::{Http, Server};
+use lineshaft::store::{Batch, Each, Store, StoreError, StoreErrorKind};
 use lineshaft_tests::clock::{PATIENCE, now, poll};
 use lineshaft_tests::http::{Answer, connect, get, request};
 use lineshaft_tests::wire::kind;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::House;
+use crate::{House, tcp};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
@@ -231,4 +235,53 @@ fn programs_get_the_alarms_as_json() -> Result<()> {
         alarms["more"] == 0 && alarms["limits"] == json!({ "oldest_seconds": 300.0, "wake_seconds": 10.0 })
     );
     Ok(())
+}
+
+/// A store that works until it is told not to.
+struct Desk(Arc<AtomicBool>);
+
+impl Store for Desk {
+    fn describe(&self) -> String {
+        "desk <b>".into()
+    }
+
+    fn replay(&mut self, _: Each<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn commit(&mut self, _: &Batch) -> Result<(), StoreError> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Io, "it is on fire"));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_store_that_fails_is_the_first_alarm_until_it_is_well() -> Result<()> {
+    let fire = Arc::new(AtomicBool::new(false));
+    let http = Http::on("127.0.0.1:0".parse()?);
+    let server =
+        Server::builder().listen("127.0.0.1:0".parse()?).store(Desk(fire.clone())).http(http).start()?;
+    let house = House { gearman: tcp(server.addresses())?, http: tcp(server.http_addresses())?, server };
+    let mut client = house.peer()?;
+    client.submit(kind::SUBMIT_JOB_BG, "paint", "", b"x")?;
+    fire.store(true, Ordering::SeqCst);
+    client.request(kind::SUBMIT_JOB_BG, &[b"paint", b"", b"x"])?;
+    client.expect(kind::ERROR)?;
+    let first = |wanted: &str| {
+        let alarms = || get(house.http, "/api/alarms").ok()?.json().ok();
+        poll(PATIENCE, || alarms().filter(|it| it["alarms"][0]["kind"] == wanted)).context(wanted.to_owned())
+    };
+    let failing = first("store")?;
+    let text = failing["alarms"][0]["text"].as_str().unwrap_or_default();
+    ensure!(text.contains("desk <b>") && text.contains("it is on fire"), "{text}");
+    ensure!(
+        failing["alarms"][0]["function"].is_null() && failing["alarms"][1]["kind"] == "no_worker",
+        "{failing}"
+    );
+    let page = get(house.http, "/")?.text();
+    ensure!(page.contains("desk &#60;b&#62; (fails)") && !page.contains("<b>desk <b>"), "{page}");
+    fire.store(false, Ordering::SeqCst);
+    first("no_worker").map(drop)
 }
