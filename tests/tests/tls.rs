@@ -251,6 +251,18 @@ fn rights_follow_the_certificate() {
     let why = foreman.status().unwrap_err();
     assert!(why.to_string().contains("certificate foreman lacks the right admin for all functions"), "{why}");
     foreman.version().unwrap();
+    // Case tells functions apart, and so rights.
+    mill.admin(mill.tls_of("boss")).create_function("IMAGE-SMALL").unwrap();
+    let mut other = mill.admin(mill.tls_of("foreman"));
+    other.create_function("image-Small").unwrap();
+    let _ = other.drop_function("image-Small");
+    let names: Vec<_> =
+        mill.admin(mill.tls_of("boss")).status().unwrap().into_iter().map(|row| row.function).collect();
+    assert!(names.iter().any(|name| name == "IMAGE-SMALL"), "{names:?}");
+    assert!(!names.iter().any(|name| name == "image-Small" || name == "image-small"), "{names:?}");
+    foreman.create_function("image-small").unwrap();
+    let why = foreman.cancel("H:nobody:9").unwrap_err();
+    assert_eq!(why.kind(), ErrorKind::JobNotFound, "{why}");
     assert!(
         mill.admin(mill.tls_of("boss")).status().unwrap().iter().any(|row| row.function == "image-small")
     );

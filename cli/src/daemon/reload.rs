@@ -5,8 +5,8 @@ use lineshaft::server::Server;
 use super::log::Log;
 use super::log::levels::ALWAYS;
 use super::settings::Settings;
-use crate::options::Refusal;
 use crate::options::choices::{Choices, Sources};
+use crate::options::{Refusal, refuse};
 
 /// What the server runs with.
 #[derive(Debug)]
@@ -45,6 +45,13 @@ impl Running {
 
     fn apply(&mut self, server: &Server) -> Result<Changes, Refusal> {
         let choices = self.sources.resolve()?;
+        if let Some(file) = self.choices.file().filter(|file| choices.file() != Some(*file)) {
+            // Its rights and limits would all be lifted.
+            return refuse(format!(
+                "{} is gone; put it back, or restart the server to run without it",
+                file.display()
+            ));
+        }
         let settings = Settings::read(&choices)?;
         let changed = self.choices.changed(&choices);
         let changes = |name: &str| changed.iter().any(|(flag, _)| flag.long == name);

@@ -49,11 +49,18 @@ fn hup_applies_what_can_change_and_names_what_cannot() {
     line(&place, why);
     assert!(peer.submit(SUBMIT_JOB_BG, "f", "v", b"w").is_err());
 
+    // Nor does one that is not there lift all limits and rights.
+    fs::rename(place.path("settings.toml"), place.path("away.toml")).unwrap();
+    daemon.process.signal(Signal::HUP);
+    let refused = || place.read("log").matches("SIGHUP changes no setting: ").count() == 2;
+    poll(PATIENCE, || refused().then_some(())).expect("a file that has gone changes nothing");
+    assert!(peer.submit(SUBMIT_JOB_BG, "f", "v", b"w").is_err());
+
     settings("max-queue-bytes = 100000\n");
     daemon.process.signal(Signal::HUP);
     line(&place, " verbose to ERROR, log-levels to nothing, max-queue-bytes to 100000");
     peer.submit(SUBMIT_JOB_BG, "f", "v", b"w").unwrap();
-    assert_eq!(place.read("log").matches("NOTICE SIGHUP, reopening log file\n").count(), 3);
+    assert_eq!(place.read("log").matches("NOTICE SIGHUP, reopening log file\n").count(), 4);
 }
 
 #[test]

@@ -28,7 +28,11 @@ impl Broker {
         let second = words.get(1).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
         let concerns = match (&command[..], &second[..], words.len()) {
             (b"version", _, _) => None,
-            (b"cancel", b"job", 3) => Some(self.function_of(words[2])),
+            (b"cancel", b"job", 3) => match self.function_of(words[2]) {
+                // It may have ended just now: who administers anything is told so.
+                None if self.administers(conn) => None,
+                function => Some(function),
+            },
             (b"create" | b"drop", b"function", 3) => Some(Some(words[2])),
             (b"maxqueue", _, 2..) => Some(Some(words[1])),
             _ => Some(None),
@@ -62,7 +66,7 @@ impl Broker {
             (b"cancel", b"job", 3) => self.cancel_job(words[2], to, out),
             (b"cancel", _, 3..) => to.extend_from_slice(b"ERR UNKNOWN_ERROR\r\n"),
             (b"create", b"function", 3) => self.create_function(words[2], to),
-            (b"drop", b"function", 3) => self.drop_function(words[2], to, out),
+            (b"drop", b"function", 3) => self.drop_function(conn, words[2], to, out),
             (b"maxqueue", _, 2..) => self.max_queue(&words[1..], to),
             (b"create" | b"drop" | b"maxqueue", _, _) => {
                 let text: &[u8] =
@@ -243,13 +247,16 @@ impl Broker {
         }
     }
 
-    /// Drops all functions of that name, whatever its case. Jobs that are queued fail; running ones, or workers that are
-    /// registered, keep the function.
-    fn drop_function(&mut self, wanted: &[u8], to: &mut Vec<u8>, out: &mut dyn Outbox) {
+    /// Drops all functions of that name, whatever its case, that the peer has the right to. Jobs that are queued fail; running ones, or
+    /// workers that are registered, keep the function.
+    fn drop_function(&mut self, conn: ConnId, wanted: &[u8], to: &mut Vec<u8>, out: &mut dyn Outbox) {
         let matches = self.queue.functions.iter().filter(|(_, f)| f.name.eq_ignore_ascii_case(wanted));
         let matches: Vec<u32> = matches.map(|(id, _)| id).collect();
         for id in &matches {
             let function = self.queue.functions.get(*id);
+            if !self.permit_admin(conn, Some(&function.name), to, out) {
+                continue;
+            }
             if function.registrations > 0 || function.running > 0 {
                 to.extend_from_slice(b"ERR there are still connected workers or executing clients\r\n");
             } else {

@@ -149,6 +149,15 @@ impl Broker {
         self.look_up(identity, right, function).map_err(|(_, text)| text)
     }
 
+    /// Whether the peer may administer any function.
+    pub(super) fn administers(&self, conn: ConnId) -> bool {
+        let identity = &self.connections.at(conn.slot()).identity;
+        let mut grants = self.config.rights.iter();
+        self.config.rights.is_empty()
+            || *identity == Identity::Local
+            || grants.any(|grant| grant.is_for(identity) && grant.rights.contains(&Right::Admin))
+    }
+
     /// As [`Broker::permit`] with the right to administer, for a text command; answers for it where it is refused.
     pub(super) fn permit_admin(
         &self,

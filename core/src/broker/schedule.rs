@@ -279,7 +279,9 @@ fn parse(fields: Fields<'_>) -> Result<Cron, String> {
         .fields()
         .map(|field| match std::str::from_utf8(field).map(str::trim) {
             Ok("") => Ok("*"),
-            Ok(text) if text.contains(char::is_whitespace) => Err(format!("The field '{text}' holds blanks")),
+            Ok(text) if text.contains(char::is_whitespace) => {
+                Err(format!("The field '{}' holds blanks", text.escape_debug()))
+            }
             Ok(text) => Ok(text),
             Err(_) => Err("The schedule is not text".to_owned()),
         })
@@ -290,7 +292,9 @@ fn parse(fields: Fields<'_>) -> Result<Cron, String> {
     let line = format!("{minute} {hour} {day} {month} {}", weekdays(weekday)?);
     let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
     parser.parse(&line).map_err(|error| {
-        format!("The schedule '{minute} {hour} {day} {month} {weekday}' cannot be read: {error}")
+        let line = format!("{minute} {hour} {day} {month} {weekday}");
+        let (line, error) = (line.escape_debug(), error.to_string());
+        format!("The schedule '{line}' cannot be read: {}", error.escape_debug())
     })
 }
 
@@ -300,7 +304,8 @@ fn weekdays(field: &str) -> Result<String, String> {
     if field == "*" || field.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         return Ok(field.into());
     }
-    let wrong = || format!("The day of week '{field}' is not made of 0 (Monday) to 6 (Sunday)");
+    let wrong =
+        || format!("The day of week '{}' is not made of 0 (Monday) to 6 (Sunday)", field.escape_debug());
     let number = |text: &str| text.parse::<u8>().ok().filter(|day| *day < 7).ok_or_else(wrong);
     let mut days = [false; 7];
     for item in field.split(',') {

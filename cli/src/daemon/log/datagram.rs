@@ -90,11 +90,12 @@ impl<S: Subscriber> Layer<S> for Datagrams {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let about = event.metadata();
         let (level, target) = (level_of(about), about.target());
-        let lost = self.lost.load(Relaxed);
+        // Several threads log at once: what one of them tells, no other does.
+        let lost = self.lost.swap(0, Relaxed);
         if lost > 0 {
             let text = format!("{lost} lines before this one could not be logged here");
-            if self.send(lineshaft::types::LogLevel::Warning, target, &text) {
-                self.lost.fetch_sub(lost, Relaxed);
+            if !self.send(lineshaft::types::LogLevel::Warning, target, &text) {
+                self.lost.fetch_add(lost, Relaxed);
             }
         }
         if !self.send(level, target, &message(event)) {

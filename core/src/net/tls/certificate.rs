@@ -72,7 +72,9 @@ impl Certificate {
         body.expect(SEQUENCE)?;
         body.expect(SEQUENCE)?;
         let mut validity = body.expect(SEQUENCE)?;
-        let (not_before, not_after) = (moment(validity.next()?)?, moment(validity.next()?)?);
+        // `99991231235959Z` means no end, and is beyond the calendar that is used here.
+        let not_before = moment(validity.next()?).unwrap_or(i64::MIN);
+        let not_after = moment(validity.next()?).unwrap_or(i64::MAX);
         let subject = body.expect(SEQUENCE)?;
         let mut names: Vec<Box<str>> = common_name(subject).into_iter().collect();
         for (tag, content) in body {
@@ -171,6 +173,16 @@ mod tests {
         let names: Vec<&str> = read.names.iter().map(|name| &**name).collect();
         assert_eq!(names, ["wörker", "a.example", "10.0.0.7", "spiffe://x/y", "me@example", "::1"]);
         assert_eq!((read.not_before, read.not_after), (946_598_400, 2_556_230_400));
+    }
+
+    #[test]
+    fn what_never_ends_has_names_too() {
+        let key = KeyPair::generate().unwrap();
+        let mut params = made();
+        params.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let read = Certificate::read(params.self_signed(&key).unwrap().der()).unwrap();
+        assert_eq!((read.names.len(), read.not_before), (6, 946_598_400));
+        assert!(read.not_after > 250_000_000_000);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::certificate::Certificate;
 use super::{Pem, provider, roots, unusable};
@@ -98,8 +98,10 @@ impl ServerTls {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable(error.to_string()))?;
+        let mut asks = false;
         let builder = match &self.client_ca {
             Some(authorities) if self.verify != Verify::None => {
+                asks = true;
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots(authorities)?, provider);
                 let verifier = match self.verify {
                     Verify::Required => verifier.build(),
@@ -112,7 +114,13 @@ impl ServerTls {
             _ => builder.with_no_client_auth(),
         };
         let config = builder.with_single_cert(chain, key);
-        config.map(Arc::new).map_err(|error| refused_pair(&self.certificate, &self.key, &error))
+        let mut config = config.map_err(|error| refused_pair(&self.certificate, &self.key, &error))?;
+        if asks {
+            // A session that is taken up again brings the client's certificate along, and nobody looks whether it is still good.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Arc::new(config))
     }
 }
 
