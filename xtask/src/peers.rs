@@ -53,7 +53,7 @@ const PACKAGES: &[Package] = &[
 ];
 
 /// From PyPI, in a virtual environment under the target folder.
-const PYTHON_PEERS: [&str; 2] = ["gear==0.16.0", "prometheus-client==0.26.0"];
+const PYTHON_PEERS: [&str; 3] = ["gear==0.16.0", "prometheus-client==0.26.0", "schemathesis==4.32.5"];
 
 /// Installs what is missing.
 pub(crate) fn install(workspace: &Workspace) -> Result<(), Failure> {
@@ -114,7 +114,7 @@ fn python(workspace: &Workspace) -> Result<(), Failure> {
     let stamp = folder.join("installed");
     let interpreter = interpreter(workspace);
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
-        && works(workspace.command(&interpreter).args(["-c", "import gear, prometheus_client"]))
+        && works(workspace.command(&interpreter).args(["-c", "import gear, prometheus_client, schemathesis"]))
     {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 mod act;
 mod dashboard;
+mod described;
 mod gearmand;
 mod guard;
 mod hostile;
