@@ -10,8 +10,11 @@ cp "$(dirname "$0")/story.sh" "$2" "$3" "$4" "$root/story/"
 : >"$root/story/said"
 mount --bind "$folder/said" "$root/story/said"
 
+# What is below /proc/sys and /sys is the machine's own, whatever the namespace: nothing of it is to change.
 mount -t proc proc "$root/proc"
-mount -t sysfs sysfs "$root/sys"
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"
+mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"

@@ -138,11 +138,23 @@ for file in $files; do
 done
 test -d /var/lib/lineshaft
 
+is "$(readlink /etc/systemd/system/gearman-job-server.service || true)" ""
+is "$(stat -c %U /var/lib/gearman/queue.db)" gearman
+
 step "purged it leaves nothing"
 dpkg --purge lineshaft
 left=$(find /etc /run /usr /var -xdev -path /var/cache/man -prune -o -name "*lineshaft*" -print)
 is "$left" ""
 test -f /etc/default/gearman-job-server
+
+step "where gearmand listened on every address it goes on doing so"
+printf 'PARAMS="--port=4798"\n' >/etc/default/gearman-job-server
+dpkg --install "$package"
+until_ok answers 4798
+until_ok sh -c "ss -ltnpH 'sport = :4798' | grep -q '0.0.0.0:4798'"
+dpkg --purge lineshaft
+left=$(find /etc /run /usr /var -xdev -path /var/cache/man -prune -o -name "*lineshaft*" -print)
+is "$left" ""
 
 step "installed anew it serves this machine and keeps jobs"
 dpkg --purge gearman-job-server

@@ -35,8 +35,21 @@ pub(crate) fn test(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failu
     tally.count(&mut interop)?;
 
     step("the life of the package under systemd");
-    let mut life = workspace.command("unshare");
-    life.args(["--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child"]);
+    // A system that does not come to its story, or hangs in it, is ended.
+    let mut life = workspace.command("timeout");
+    life.args([
+        "--kill-after=10",
+        "900",
+        "unshare",
+        "--mount",
+        "--pid",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--cgroup",
+        "--fork",
+        "--kill-child",
+    ]);
     life.arg("sh").arg(script("enter.sh")).arg(&folder);
     life.arg("sh").arg(script("boot.sh")).arg(&folder).arg(&package).arg(newer).arg(library);
     // What the story has said tells how it ended; a systemd that powers off ends with an error.

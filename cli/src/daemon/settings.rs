@@ -169,7 +169,7 @@ fn log_format(choices: &Choices) -> Result<Format, Refusal> {
 
 fn listen(choices: &Choices) -> Result<Listen, Refusal> {
     Ok(match choices.text("listen")? {
-        None | Some("") => Listen::Everywhere,
+        None | Some("" | "*") => Listen::Everywhere,
         Some(address) => match address.strip_prefix("unix:") {
             Some("") => return refuse("--listen unix: needs a path behind the colon"),
             Some(path) => Listen::Unix(path.into()),
@@ -226,6 +226,7 @@ mod tests {
         assert!(gearmand(&["-d"]).daemon);
         assert_eq!(gearmand(&["-f", "99"]).descriptors, Some(99));
         assert_eq!(gearmand(&["-l", "none"]).log.file, PathBuf::from("none"));
+        assert_eq!(gearmand(&["-L", "*"]).listen, Listen::Everywhere);
         assert_eq!(gearmand(&["-L", "::1"]).listen, Listen::Host("::1".into()));
         assert_eq!(gearmand(&["-L", "unix:/x"]).listen, Listen::Unix("/x".into()));
         assert_eq!(gearmand(&["--unix", "/x"]).unix, Some("/x".into()));

@@ -22,7 +22,7 @@ static GEARMAND: &[Flag] = &[
     flag("keepalive-interval", NO_LETTER, "Seconds between two probes. -1: as the system has it.").number("SECONDS", -1, I32).or("-1"),
     flag("keepalive-count", NO_LETTER, "Probes without an answer until a connection is lost. -1: as the system has it.").number("N", -1, I32).or("-1"),
     flag("log-file", 'l', "File to add the log to. 'stderr' logs to the standard error, 'none' not at all.").text("FILE").or("/var/log/gearmand.log").at_serve(Some("stderr")).live(),
-    flag("listen", 'L', "Name or address to listen on, or unix:PATH for a Unix socket. Default is every address.").text("ADDRESS").at_serve(Some("127.0.0.1")),
+    flag("listen", 'L', "Name or address to listen on, * for every address, or unix:PATH for a Unix socket. Default is every address.").text("ADDRESS").at_serve(Some("127.0.0.1")),
     flag("pid-file", 'P', "File to write the process id to.").text("FILE").or("/var/gearmand.pid").at_serve(None),
     flag("protocol", 'r', "Additional protocol: http, gearmand's own (see --http-port).").text("NAME"),
     flag("round-robin", 'R', "Take turns between the functions of a worker. --compat 2.0 always does.").live(),
