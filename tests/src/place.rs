@@ -18,7 +18,7 @@ pub fn reference(name: &str) -> PathBuf {
     root().join("../shared/reference").join(name)
 }
 
-/// Cargo's target folder: test programs lie in target/<profile>/deps.
+/// Cargo's target folder: test programs lie in `target/PROFILE/deps`.
 ///
 /// # Errors
 /// When this program lies elsewhere.

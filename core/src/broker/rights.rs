@@ -133,7 +133,8 @@ impl Broker {
         Err((ErrorKind::Server, text))
     }
 
-    /// As [`Broker::permit`], for somebody who has no connection.
+    /// Whether somebody who has no connection may do that: with a function, or for `None` with all of them. Everybody may do everything
+    /// where no rights are set.
     ///
     /// # Errors
     /// A sentence that says which right is missing.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, CONNECTION, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 
@@ -60,7 +60,7 @@ pub(in super::super) fn start(
 ) -> Result<Started> {
     let io = |error: std::io::Error| Error::new(ErrorKind::Io, "start HTTP", error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
-    let open = Arc::new(Semaphore::new(settings.max_connections));
+    let open = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let (compat, version) = {
         let state = shared.state.lock();
         let config = state.broker.config();
@@ -219,7 +219,9 @@ async fn run(door: &Door, request: Request<Incoming>, peer: String) -> std::resu
     let accept = head.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     call.accept = accept.unwrap_or_default().to_owned();
     call.who = Who { peer, identity: door.guard.identity() };
-    call.body = match tokio::time::timeout(patience, read(body, max_body)).await {
+    // Whoever only looks has nothing to say; memory is for those who may change something.
+    let allowed = if head.method == Method::GET || head.method == Method::HEAD { 0 } else { max_body };
+    call.body = match tokio::time::timeout(patience, read(body, allowed)).await {
         Ok(body) => body?,
         Err(_) => {
             let text = format!("The body did not come in {} s (http-patience)", patience.as_secs());
@@ -232,7 +234,10 @@ async fn run(door: &Door, request: Request<Incoming>, peer: String) -> std::resu
 /// The whole body.
 async fn read(mut body: Incoming, limit: usize) -> std::result::Result<Bytes, Problem> {
     let too_large = || {
-        let text = format!("The body has more than {limit} bytes (http-max-body)");
+        let text = match limit {
+            0 => "A request of this method has no body".to_owned(),
+            _ => format!("The body has more than {limit} bytes (http-max-body)"),
+        };
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
     };
     if body.size_hint().lower() > limit as u64 {

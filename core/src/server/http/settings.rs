@@ -1,11 +1,12 @@
 //! Settings of the HTTP part.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::net::Address;
 
 /// Where HTTP is spoken, and within which limits. Plain data.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http {
     /// Where to listen; port 0 takes any free one. Who reaches a loopback address or a Unix socket may change things; on other addresses
     /// that takes [`Http::token`].
@@ -57,5 +58,17 @@ impl Http {
     /// HTTP on `address`, with default limits.
     pub fn on(address: Address) -> Self {
         Self { listen: vec![address], ..Self::default() }
+    }
+}
+
+/// Without the token: settings are logged.
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("listen", &self.listen)
+            .field("gearmand", &self.gearmand)
+            .field("has_token", &self.token.is_some())
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
     }
 }

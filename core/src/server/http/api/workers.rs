@@ -11,11 +11,14 @@ use crate::server::http::text::put_name;
 /// Abilities and jobs of a connection that are listed where nobody says how many, and the most.
 const DETAILS: u64 = 20;
 const MAX_DETAILS: u64 = 1000;
+/// Abilities and jobs of all connections of an answer: with more details there are fewer connections.
+const MAX_ENTRIES: usize = 20_000;
 
 pub(super) fn workers(view: &View, call: &Call) -> Result<Answer, Problem> {
     call.allow(&["from", "limit", "details", "all"])?;
     let (from, limit) = page(call, u32::MAX.into())?;
     let details = call.number("details", DETAILS, MAX_DETAILS)? as usize;
+    let limit = limit.min(MAX_ENTRIES / details.max(1)).max(1);
     let page = view.connections(from as u32, limit, details, !call.flag("all")?);
     let workers: Vec<_> = page.items.iter().map(worker_value).collect();
     ok(&json!({ "workers": workers, "next": page.next }))
