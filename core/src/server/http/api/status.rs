@@ -129,14 +129,12 @@ fn counters_value(counters: &Counters) -> Value {
     })
 }
 
-/// Each range by the longest duration that is in it; `null` for the last one.
+/// How many durations are in each range, and the longest duration that each range but the last holds.
 fn histogram_value(histogram: &Histogram) -> Value {
-    let bounds = Histogram::BOUNDS.iter().map(|bound| Some(bound.as_secs_f64())).chain([None]);
-    let ranges = bounds.zip(histogram.counts());
-    let ranges = ranges.map(|(upto, count)| json!({ "up_to_seconds": upto, "count": count }));
     json!({
         "count": histogram.count(),
         "sum_seconds": histogram.sum().as_secs_f64(),
-        "ranges": ranges.collect::<Vec<_>>(),
+        "up_to_seconds": Histogram::BOUNDS.map(|bound| bound.as_secs_f64()),
+        "counts": histogram.counts(),
     })
 }
