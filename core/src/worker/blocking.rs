@@ -1,9 +1,11 @@
 //! The worker without a runtime: everything happens on the caller's thread.
 
+mod station;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,19 +15,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 
+use self::station::{Line, OTHERS_TURN, Station, io_error, maybe, sender};
 use super::Options;
 use super::exchange::{Ability, Exchange, Settings};
-use super::job::{BlockingJob, JobError, Outcome, Report, last_word, panicked};
+use super::job::{BlockingJob, JobError, Outcome, last_word, panicked};
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::{Address, Clock, Connecting, Connector, Interest, IntoServers, Servers, Wire, wait};
-use crate::protocol::{Decoder, Request, Work, check_function};
+use crate::net::{Address, Clock, Connector, Interest, IntoServers, Servers, Wire, wait};
+use crate::protocol::{Decoder, Request, check_function};
 
 /// How often a worker that serves a broker of its own process looks whether it has been stopped.
 const LOCAL_STOP_CHECK: Duration = Duration::from_millis(50);
-
-/// How long a server that has been asked for a job may be silent before others are asked as well. The job that it sends later then
-/// waits until the one that another has sent is done.
-const OTHERS_TURN: Duration = Duration::from_secs(1);
 
 type Function = Box<dyn FnMut(&mut BlockingJob<'_>) -> Outcome + Send>;
 type OnError = Box<dyn FnMut(&Address, &Error) + Send>;
@@ -67,16 +66,6 @@ impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("functions", &self.functions.len()).finish_non_exhaustive()
     }
-}
-
-/// One server of the worker.
-struct Station {
-    address: Address,
-    exchange: Exchange,
-    connector: Connector,
-    wire: Option<Wire>,
-    /// The last wait has shown that there is something to read, or that a connection has come about.
-    ready: bool,
 }
 
 /// Stops a [`Worker`] from another thread.
@@ -494,82 +483,4 @@ fn run(functions: &mut HashMap<Box<[u8]>, Function, FixedState>, mut job: Blocki
         // It has been removed while the job was on its way.
         None => Err(JobError::Fail),
     }
-}
-
-impl Station {
-    /// True where the server would answer a question for a job.
-    fn may_be_asked(&self) -> bool {
-        self.wire.is_some() && self.exchange.is_awake()
-    }
-
-    /// True where its answer is worth waiting for before another server is asked.
-    fn holds_up_others(&self, now: Duration) -> bool {
-        let since = self.exchange.grabbing_since().unwrap_or(now);
-        self.exchange.is_grabbing() && now < since.saturating_add(OTHERS_TURN)
-    }
-
-    fn interest(&self) -> Option<(BorrowedFd<'_>, Interest)> {
-        match &self.wire {
-            Some(wire) => wire.interest(),
-            None => self.connector.interest(),
-        }
-    }
-
-    fn connect(&mut self, clock: &Clock, ready: bool, on_error: &mut OnError) {
-        match self.connector.poll(clock, ready) {
-            Connecting::Connected(wire) => {
-                let wire = self.wire.insert(wire);
-                self.exchange.connected(&mut sender(wire));
-                if let Err(error) = wire.flush() {
-                    self.lose(&io_error(&error), clock, on_error);
-                }
-            }
-            Connecting::RoundFailed(error) => on_error(&self.address, &error),
-            Connecting::Waiting => {}
-        }
-    }
-
-    fn lose(&mut self, error: &Error, clock: &Clock, on_error: &mut OnError) {
-        self.wire = None;
-        self.exchange.lost();
-        self.connector.rest(clock);
-        on_error(&self.address, error);
-    }
-}
-
-/// Sends where there is a connection; what an exchange sends without one is nothing.
-fn maybe(wire: &mut Option<Wire>) -> impl FnMut(&[Request<'_>]) {
-    move |requests| {
-        if let Some(wire) = wire {
-            wire.send(requests);
-        }
-    }
-}
-
-fn sender(wire: &mut Wire) -> impl FnMut(&[Request<'_>]) {
-    move |requests| wire.send(requests)
-}
-
-/// The way of a running job to its server.
-struct Line<'a> {
-    wire: &'a mut Wire,
-    clock: &'a Clock,
-    options: &'a Options,
-}
-
-impl Report for Line<'_> {
-    fn report(&mut self, handle: &[u8], work: Work<'_>) -> Result<()> {
-        self.wire.send(&[Request::Work { handle, work }]);
-        let lost = |error: io::Error| Error::new(ErrorKind::LostConnection, "job", error.to_string());
-        let Options { max_unsent, answer_timeout, .. } = *self.options;
-        self.wire.flush_down_to(max_unsent, self.clock, answer_timeout).map_err(lost)
-    }
-}
-
-fn io_error(error: &io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::UnexpectedEof => ErrorKind::LostConnection,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, "connection", error.to_string())
 }
