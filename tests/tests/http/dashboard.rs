@@ -67,6 +67,12 @@ fn the_page_is_whole_without_scripts() -> Result<()> {
     ensure!(text.contains("a&#60;b&#62;&#38;&#34;&#39;") && !text.contains("a<b>"), "{text}");
     ensure!(text.contains("&#60;u&#62;") && !text.contains("<u>"), "{text}");
     ensure!(text.contains("http-equiv=\"refresh\""));
+    // What has just been done is said once.
+    let told = get(house.http, "/?notice=cancelled&function=x")?.text();
+    ensure!(
+        told.contains("The job is cancelled.") && told.contains("content=\"5; url=/?function=x\""),
+        "{told}"
+    );
     ensure!(!get(house.http, "/?still=true")?.text().contains("http-equiv=\"refresh\""));
     for (file, content) in
         [("style.css", "text/css"), ("live.js", "text/javascript"), ("icon.svg", "image/svg+xml")]
